@@ -1,0 +1,119 @@
+//! The percentage of correct key points, PCK, under any [`Protocol`].
+//!
+//! ```text
+//! PCK_pair(α) = share of key points with |predicted − annotated| ≤ α · L      (both sides measured in the frame)
+//! ```
+
+use thiserror::Error;
+
+use crate::key_points::{KeyPointPair, PairImage};
+use crate::protocol::{Direction, Frame, Length, Protocol};
+
+impl Direction {
+    /// The image of a pair in which the points are asked.
+    pub fn asked(self, pair: &KeyPointPair) -> &PairImage {
+        match self {
+            Self::Forward => &pair.source,
+            Self::Backward => &pair.target,
+        }
+    }
+
+    /// The image of a pair in which the points are predicted.
+    pub fn predicted(self, pair: &KeyPointPair) -> &PairImage {
+        match self {
+            Self::Forward => &pair.target,
+            Self::Backward => &pair.source,
+        }
+    }
+}
+
+/// The right points of one pair, at each threshold of the protocol.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PairScore {
+    /// The class of the pair.
+    pub class: String,
+    /// How many points were asked; at least 1.
+    pub points: usize,
+    /// How many were right, in the order of the protocol's thresholds.
+    pub correct: Vec<usize>,
+    /// How many predictions were not finite numbers; they count as wrong.
+    pub invalid: usize,
+}
+
+/// Why a pair's predictions cannot be scored.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum ScoreError {
+    /// Not one prediction a point.
+    #[error("{pair}: {found} points are predicted, {expected} are asked")]
+    PointCount {
+        /// The pair's id.
+        pair: String,
+        /// Points asked.
+        expected: usize,
+        /// Points predicted.
+        found: usize,
+    },
+    /// `length=bbox` on a benchmark without boxes.
+    #[error(
+        "{pair}: the benchmark has no box for this image, so length=bbox cannot be scored; use length=bbox-kp or length=img"
+    )]
+    NoBox {
+        /// The pair's id.
+        pair: String,
+    },
+}
+
+/// Scores the predictions for one pair: `predicted[i]` answers point i of the image that the protocol asks in, in pixels
+/// of the other image.
+///
+/// # Errors
+///
+/// [`ScoreError`] where the number of points differs, or the protocol needs a box that the benchmark does not have.
+pub fn score_pair(pair: &KeyPointPair, predicted: &[[f32; 2]], protocol: &Protocol) -> Result<PairScore, ScoreError> {
+    let image = protocol.direction.predicted(pair);
+    if predicted.len() != image.points.len() {
+        return Err(ScoreError::PointCount {
+            pair: pair.id.clone(),
+            expected: image.points.len(),
+            found: predicted.len(),
+        });
+    }
+    let length = threshold_length(image, protocol.frame, protocol.length)
+        .ok_or_else(|| ScoreError::NoBox { pair: pair.id.clone() })?;
+    let scale = protocol.frame.scale(image.size);
+    let distances: Vec<f64> = predicted.iter().zip(&image.points).map(|(&p, &q)| distance(p, q, scale)).collect();
+    let right = |alpha: &f64| distances.iter().filter(|distance| **distance <= alpha * length).count();
+    Ok(PairScore {
+        class: pair.class.clone(),
+        points: image.points.len(),
+        correct: protocol.alphas.iter().map(right).collect(),
+        invalid: predicted.iter().filter(|point| !point.iter().all(|x| x.is_finite())).count(),
+    })
+}
+
+/// Distance of two points after each axis is scaled. NaN, which is below no threshold, where a coordinate is NaN.
+fn distance(p: [f32; 2], q: [f32; 2], scale: [f64; 2]) -> f64 {
+    let dx = (f64::from(p[0]) - f64::from(q[0])) * scale[0];
+    let dy = (f64::from(p[1]) - f64::from(q[1])) * scale[1];
+    (dx * dx + dy * dy).sqrt()
+}
+
+/// L in the frame; `None` where it needs a box that is not annotated. Each axis is scaled by its own scale, before the
+/// longer side is taken.
+fn threshold_length(image: &PairImage, frame: Frame, length: Length) -> Option<f64> {
+    let scale = frame.scale(image.size);
+    let longer_side = |[left, top, right, bottom]: [f32; 4]| {
+        let width = (f64::from(right) - f64::from(left)) * scale[0];
+        let height = (f64::from(bottom) - f64::from(top)) * scale[1];
+        width.max(height)
+    };
+    match length {
+        Length::Img => Some((f64::from(image.size.0) * scale[0]).max(f64::from(image.size.1) * scale[1])),
+        Length::Bbox => image.object_box.map(longer_side),
+        Length::BboxKp => Some(longer_side(image.key_point_box)),
+        Length::BboxPadded => {
+            let [_, _, right, bottom] = image.key_point_box;
+            Some((f64::from(right) * scale[0]).max(f64::from(bottom) * scale[1]) + 1.0)
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! Predicted points on disk, so that networks run once however often, and under however many protocols, they are scored.
+//!
+//! A file of predictions is JSON lines: a header with the key of what was predicted with, then one [`Prediction`] a line,
+//! each appended and handed to the system as soon as it is made. Whatever ends an evaluation, the next one goes on after the
+//! last whole line. A file under another key is refused: it holds the answers of other weights, or to other questions.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// What predictions depend on, by name: the hash of the weights, of the configuration, of the data, the direction asked.
+/// Two caches are interchangeable if and only if their keys are equal.
+pub type CacheKey = BTreeMap<String, String>;
+
+/// The points that one method predicts for one pair.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Prediction {
+    /// The [pair's id](crate::KeyPointPair::id).
+    pub pair: String,
+    /// The method's name in reports.
+    pub method: String,
+    /// One `[x, y]` for each point asked, in pixels of the original image predicted in. `null` in the file stands for a
+    /// coordinate that is no finite number, and is read as NaN.
+    #[serde(with = "finite_or_null")]
+    pub points: Vec<[f32; 2]>,
+    /// The method's confidence in each point, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<Vec<f32>>,
+}
+
+/// The first line of the file.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    predictions: u32,
+    key: CacheKey,
+}
+
+const FORMAT: u32 = 1;
+
+/// Why a file of predictions cannot be used.
+#[derive(Debug, Error)]
+pub enum PredictionsError {
+    /// The operating system refused.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another process is writing the file.
+    #[error("{}: another evaluation is writing this file; wait for it, or choose another", .0.display())]
+    InUse(PathBuf),
+    /// The predictions were made with something else.
+    #[error("{}: these predictions were made with another {reason}; delete the file to predict anew", path.display())]
+    OtherKey {
+        /// The file.
+        path: PathBuf,
+        /// Which parts of the key differ, and how.
+        reason: String,
+    },
+    /// A whole line that is no prediction.
+    #[error("{}, line {line}: {reason}; delete the file to predict anew", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// A file of predictions that is read once and appended to.
+#[derive(Debug)]
+pub struct PredictionCache {
+    path: PathBuf,
+    file: File,
+    found: HashMap<(String, String), Prediction>,
+}
+
+impl PredictionCache {
+    /// Opens the file, or makes it, and reads what is there. A last line without its line end, as a killed evaluation
+    /// leaves, is cut off.
+    ///
+    /// # Errors
+    ///
+    /// [`PredictionsError`]: the file is under another key, is damaged, is being written by another process, or the system
+    /// refuses. The file is then left as it was.
+    pub fn open(path: &Path, key: &CacheKey) -> Result<Self, PredictionsError> {
+        let io = |source| PredictionsError::Io { path: path.to_owned(), source };
+        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(io)?;
+        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+            return Err(PredictionsError::InUse(path.to_owned()));
+        }
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(io)?;
+        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        let found = read_lines(path, &bytes[..whole], key)?;
+        file.set_len(whole as u64).map_err(io)?;
+        file.seek(SeekFrom::End(0)).map_err(io)?;
+        let mut cache = Self { path: path.to_owned(), file, found };
+        if whole == 0 {
+            cache.append(&Header { predictions: FORMAT, key: key.clone() })?;
+        }
+        Ok(cache)
+    }
+
+    /// The prediction of a method for a pair, if it is there.
+    pub fn get(&self, method: &str, pair: &str) -> Option<&Prediction> {
+        self.found.get(&(method.to_owned(), pair.to_owned()))
+    }
+
+    /// Appends a prediction; it is with the operating system when this returns. Of two for one method and pair the later
+    /// one counts.
+    ///
+    /// # Errors
+    ///
+    /// [`PredictionsError::Io`] where the file cannot be written.
+    ///
+    /// # Panics
+    ///
+    /// If there are confidences, and not one a point.
+    pub fn insert(&mut self, prediction: Prediction) -> Result<(), PredictionsError> {
+        if let Some(confidence) = &prediction.confidence {
+            assert_eq!(confidence.len(), prediction.points.len(), "{}: one confidence a point", prediction.pair);
+        }
+        self.append(&prediction)?;
+        self.found.insert((prediction.method.clone(), prediction.pair.clone()), prediction);
+        Ok(())
+    }
+
+    /// How many predictions there are.
+    pub fn len(&self) -> usize {
+        self.found.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    fn append(&mut self, line: &impl Serialize) -> Result<(), PredictionsError> {
+        let io = |source| PredictionsError::Io { path: self.path.clone(), source };
+        let mut line = serde_json::to_vec(line).map_err(|error| io(error.into()))?;
+        line.push(b'\n');
+        self.file.write_all(&line).map_err(io)
+    }
+}
+
+fn read_lines(
+    path: &Path,
+    bytes: &[u8],
+    key: &CacheKey,
+) -> Result<HashMap<(String, String), Prediction>, PredictionsError> {
+    let damaged =
+        |line: usize, reason: String| PredictionsError::Line { path: path.to_owned(), line: line + 1, reason };
+    let mut found = HashMap::new();
+    for (number, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
+        if number == 0 {
+            let header: Header = serde_json::from_slice(line)
+                .map_err(|error| damaged(number, format!("not the header of a file of predictions: {error}")))?;
+            if header.predictions != FORMAT {
+                return Err(damaged(number, format!("format {} is not known, only {FORMAT}", header.predictions)));
+            }
+            if let Some(reason) = difference(&header.key, key) {
+                return Err(PredictionsError::OtherKey { path: path.to_owned(), reason });
+            }
+            continue;
+        }
+        let prediction: Prediction =
+            serde_json::from_slice(line).map_err(|error| damaged(number, error.to_string()))?;
+        if prediction.confidence.as_ref().is_some_and(|confidence| confidence.len() != prediction.points.len()) {
+            return Err(damaged(number, "not one confidence a point".to_owned()));
+        }
+        found.insert((prediction.method.clone(), prediction.pair.clone()), prediction);
+    }
+    Ok(found)
+}
+
+/// Which parts of two keys differ, in words; `None` for equal keys.
+fn difference(there: &CacheKey, here: &CacheKey) -> Option<String> {
+    let shown = |value: Option<&String>| value.cloned().unwrap_or_else(|| "nothing".to_owned());
+    let names: std::collections::BTreeSet<_> = there.keys().chain(here.keys()).collect();
+    let differing = names.into_iter().filter(|name| there.get(*name) != here.get(*name));
+    let parts: Vec<_> = differing
+        .map(|name| format!("{name} (there {}, here {})", shown(there.get(name)), shown(here.get(name))))
+        .collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+/// JSON has no NaN and no infinity: they are written as `null`, and `null` is read as NaN.
+mod finite_or_null {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(points: &[[f32; 2]], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(points.iter().map(|point| point.map(|x| x.is_finite().then_some(x))))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<[f32; 2]>, D::Error> {
+        let points = Vec::<[Option<f32>; 2]>::deserialize(deserializer)?;
+        Ok(points.into_iter().map(|point| point.map(|x| x.unwrap_or(f32::NAN))).collect())
+    }
+}

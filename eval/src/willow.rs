@@ -1,0 +1,157 @@
+//! WILLOW-ObjectClass and PF-WILLOW: a folder of class folders, each with images and `.mat` files of the same stem.
+//!
+//! A `.mat` file holds `pts_coord`, a matrix of two rows (x, then y) and one column a key point. Coordinates are taken as
+//! they stand: the files do not say whether the first pixel is 0 or 1, every public evaluation reads them unshifted, and
+//! PCK between two images annotated alike does not depend on it. A coordinate that is not finite marks an absent point.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use image::{ImageError, ImageReader};
+use thiserror::Error;
+
+use crate::key_points::{KeyPointImage, Split};
+use crate::mat::{MatError, Matrix, read_matrix, write_matrix};
+
+const VARIABLE: &str = "pts_coord";
+const IMAGE_EXTENSIONS: [&str; 5] = ["png", "jpg", "jpeg", "bmp", "webp"];
+
+/// What [`read_willow`] found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WillowImages {
+    /// The split's images that have key points, by class and then by file name.
+    pub images: Vec<KeyPointImage>,
+    /// The split's images without a `.mat` file, or with one in which no point is finite: to be told to the user.
+    pub without_key_points: Vec<PathBuf>,
+}
+
+/// Why a folder of images and key points could not be read.
+#[derive(Debug, Error)]
+pub enum WillowError {
+    /// The operating system refused.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The folder or file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// No class folder with an image in it.
+    #[error(
+        "{} has no images in class folders; expected <class>/<name>.png beside <class>/<name>.mat, as WILLOW-ObjectClass and PF-WILLOW are laid out",
+        .0.display()
+    )]
+    NoImages(PathBuf),
+    /// Two images of one class folder share a stem, so that one `.mat` file would belong to both.
+    #[error("{} and {} have the same name but for the extension; remove one", .0.display(), .1.display())]
+    SameStem(PathBuf, PathBuf),
+    /// The header of an image could not be read.
+    #[error("{}: cannot read the image's size: {source}; is the file whole?", path.display())]
+    Image {
+        /// The image.
+        path: PathBuf,
+        /// What the decoder said.
+        source: ImageError,
+    },
+    /// The key points' file could not be read or written.
+    #[error(transparent)]
+    Mat(#[from] MatError),
+    /// `pts_coord` is no list of points.
+    #[error("{}: `pts_coord` is {rows}x{columns}, expected two rows (x, then y) and a column a key point", path.display())]
+    Shape {
+        /// The `.mat` file.
+        path: PathBuf,
+        /// Rows of the matrix.
+        rows: usize,
+        /// Its columns.
+        columns: usize,
+    },
+}
+
+/// Reads the images of a split and their key points; no pixel is decoded.
+///
+/// Classes are the folders of `root` that hold an image, sorted by name; whether an image belongs to the split is decided
+/// by its place among all images of its folder, sorted by file name. Names that start with a dot are passed over.
+///
+/// # Errors
+///
+/// [`WillowError`] with the path of what is missing or damaged.
+pub fn read_willow(root: &Path, split: Split) -> Result<WillowImages, WillowError> {
+    let mut found = WillowImages { images: Vec::new(), without_key_points: Vec::new() };
+    let mut any_image = false;
+    for folder in entries(root)?.into_values().filter(|path| path.is_dir()) {
+        let class = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let images: Vec<_> = entries(&folder)?.into_values().filter(|path| is_image(path)).collect();
+        check_stems(&images)?;
+        any_image |= !images.is_empty();
+        for path in images.into_iter().enumerate().filter(|(index, _)| split.contains(*index)).map(|(_, path)| path) {
+            let key_points = read_key_points(&path.with_extension("mat"))?;
+            if key_points.iter().all(Option::is_none) {
+                found.without_key_points.push(path);
+                continue;
+            }
+            let size = image_size(&path)?;
+            found.images.push(KeyPointImage { path, class: class.clone(), size, key_points });
+        }
+    }
+    if any_image { Ok(found) } else { Err(WillowError::NoImages(root.to_owned())) }
+}
+
+/// Writes an image's key points as the `.mat` file that [`read_willow`] reads; absent points become NaN.
+///
+/// # Errors
+///
+/// [`MatError::Io`] where the file cannot be written.
+pub fn write_key_points(path: &Path, key_points: &[Option<[f32; 2]>]) -> Result<(), MatError> {
+    let values = key_points.iter().flat_map(|point| point.unwrap_or([f32::NAN; 2])).map(f64::from).collect();
+    write_matrix(path, VARIABLE, &Matrix::from_columns(2, key_points.len(), values))
+}
+
+/// The key points of one `.mat` file; none where there is no such file.
+fn read_key_points(path: &Path) -> Result<Vec<Option<[f32; 2]>>, WillowError> {
+    let matrix = match read_matrix(path, VARIABLE) {
+        Err(MatError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        matrix => matrix?,
+    };
+    if matrix.rows() != 2 {
+        return Err(WillowError::Shape { path: path.to_owned(), rows: matrix.rows(), columns: matrix.columns() });
+    }
+    let point = |column| [matrix.get(0, column) as f32, matrix.get(1, column) as f32];
+    Ok((0..matrix.columns()).map(point).map(|point| point.iter().all(|x| x.is_finite()).then_some(point)).collect())
+}
+
+/// The visible entries of a folder, by file name.
+fn entries(folder: &Path) -> Result<BTreeMap<std::ffi::OsString, PathBuf>, WillowError> {
+    let io = |source| WillowError::Io { path: folder.to_owned(), source };
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder).map_err(io)? {
+        let entry = entry.map_err(io)?;
+        if !entry.file_name().as_encoded_bytes().starts_with(b".") {
+            found.insert(entry.file_name(), entry.path());
+        }
+    }
+    Ok(found)
+}
+
+fn is_image(path: &Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    path.is_file() && IMAGE_EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
+}
+
+fn check_stems(images: &[PathBuf]) -> Result<(), WillowError> {
+    let mut seen = BTreeMap::new();
+    for path in images {
+        if let Some(other) = seen.insert(path.file_stem(), path) {
+            return Err(WillowError::SameStem(other.clone(), path.clone()));
+        }
+    }
+    Ok(())
+}
+
+fn image_size(path: &Path) -> Result<(u32, u32), WillowError> {
+    let io = |source| WillowError::Io { path: path.to_owned(), source };
+    let reader = ImageReader::open(path).map_err(io)?.with_guessed_format().map_err(io)?;
+    reader.into_dimensions().map_err(|source| WillowError::Image { path: path.to_owned(), source })
+}

@@ -1,0 +1,67 @@
+//! Folders of images, one per class, made into something that can be trained on.
+//!
+//! The only supervision there is, is which folder an image lies in. This crate reads such folders ([`ClassTree`]: the
+//! ImageNet layout, or any folder of class folders), looks at every image once and says which cannot be used and why
+//! ([`check()`]), reads any image the same way wherever it is needed ([`decode()`]), and draws training pairs
+//! ([`PairSampler`]): two images of one class and one of another.
+//!
+//! Three things it holds to:
+//!
+//! - *Same input, same order.* Classes and files are sorted by the bytes of their names. An epoch of pairs is a pure
+//!   function of labels, seed and epoch number, so that a run can be stopped and resumed anywhere.
+//! - *A bad image costs one line of a report, not a run.* Truncated files, which decoders fill with grey and call fine,
+//!   are noticed; sizes are refused by the header, before memory is allocated.
+//! - *A second look is free.* Verdicts are cached by path, size and modification time.
+//!
+//! For those who have no images yet, and for tests, [`drawn`] makes some: objects with exact key points, from a seed.
+//!
+//! The crate knows nothing of tensors or networks. Sizes are in pixels of the upright image.
+//!
+//! ```
+//! use sc_imagenet::{CheckConfig, ClassTree, PairSampler, check};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let data = folder.path().join("data");
+//! # for (class, shade) in [("cup", 40), ("lamp", 200)] {
+//! #     std::fs::create_dir_all(data.join(class))?;
+//! #     for name in ["1.png", "2.png"] {
+//! #         image::RgbImage::from_pixel(32, 24, image::Rgb([shade; 3])).save(data.join(class).join(name))?;
+//! #     }
+//! # }
+//! # std::fs::write(data.join("lamp/3.jpg"), "404: not found")?;
+//! # let cache = folder.path().join("checked.jsonl");
+//! let tree = ClassTree::walk(&data)?;
+//! let checked = check(&tree, &CheckConfig::default(), Some(&cache), |_done, _total| ())?;
+//! println!("{}", checked.report); // … refused lamp/3.jpg: is not an image, whatever its name says …
+//! assert_eq!(checked.report.refused[0].path, "lamp/3.jpg");
+//!
+//! checked.images.require_classes(2)?;
+//! let labels = checked.images.labels();
+//! for pair in PairSampler::new(&labels, 7).epoch(0) {
+//!     assert_eq!(labels[pair.source], labels[pair.target]);
+//!     assert_ne!(labels[pair.source], labels[pair.negative]);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+mod check;
+mod container;
+mod decode;
+pub mod drawn;
+mod image_set;
+mod pairs;
+mod tree;
+mod verdict_cache;
+
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+pub use check::{CheckConfig, CheckError, CheckReport, Checked, ClassCount, RefusedImage, check};
+pub use decode::{DecodeError, DecodeLimits, Refusal, decode, decode_bytes};
+pub use image_set::{ImageEntry, ImageSet, TooFewClasses};
+pub use pairs::{Balance, PairSampler, TrainPair};
+pub use tree::{ClassFolder, ClassTree, Half, TreeError};

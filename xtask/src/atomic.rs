@@ -1,0 +1,31 @@
+//! Files that appear whole or not at all.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+/// Writes `bytes` to `path` through a temporary file in the same folder that is synced and then renamed: a killed
+/// process or a full disk leaves the file that was there before.
+///
+/// # Errors
+///
+/// Where the folder cannot be written or the disk is full; the error names the path.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_with(path, |file| file.write_all(bytes).map_err(Into::into))
+}
+
+/// As [`write`], with the content from a closure.
+pub fn write_with(path: &Path, fill: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
+    let folder = path.parent().unwrap_or_else(|| Path::new("."));
+    let attempt = || -> Result<()> {
+        std::fs::create_dir_all(folder)?;
+        let mut file = tempfile::Builder::new().prefix(".partial-").tempfile_in(folder)?;
+        fill(file.as_file_mut())?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        Ok(())
+    };
+    attempt().with_context(|| format!("cannot write {}; what was there before is kept", path.display()))
+}

@@ -1,0 +1,162 @@
+//! What a trained run says of an image, and of a pair: the library behind `eval`, `match` and validation.
+
+use std::path::Path;
+
+use anyhow::Result;
+use burn::module::Module;
+use burn::tensor::Tensor;
+use corr_volume::{BackboneName, BatchNormMode, CorrVolume, Grid, Readout, hyperpixel, l2_normalise};
+use refine_cascade::vote;
+
+use crate::config::TrainConfig;
+use crate::foreground::Foregrounds;
+use crate::images::{Extractor, input_of};
+use crate::network::Network;
+
+/// Everything that is asked of one image, on its grid.
+#[derive(Clone)]
+pub struct Description {
+    /// The hyperpixel before training `[1, d, h, w]`.
+    pub raw: Tensor<4>,
+    /// What needs no learning, where the run's backbone was learnt from scratch.
+    pub baselines: Option<Baselines>,
+    /// The students' features g_1 … g_K, each `[1, d, h, w]`.
+    pub stages: Vec<Tensor<4>>,
+    /// The foreground mask `[1, h, w]`.
+    pub mask: Tensor<3>,
+}
+
+/// Features that need no learning.
+#[derive(Clone)]
+pub struct Baselines {
+    /// Each cell's mean colour as a unit vector `[1, 3, h, w]`.
+    pub colours: Tensor<4>,
+    /// The hyperpixel of a backbone that has learnt nothing `[1, d, h, w]`.
+    pub untrained: Tensor<4>,
+}
+
+/// A network in use: it learns no more.
+pub struct Describer<'a> {
+    /// The frozen blocks.
+    pub extractor: &'a mut Extractor,
+    /// The masks.
+    pub foregrounds: &'a mut Foregrounds,
+    /// The network to ask, without autodiff.
+    pub network: Network,
+    /// The run's configuration.
+    pub config: &'a TrainConfig,
+}
+
+/// Which volume of a pair answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Colours instead of features.
+    Rgb,
+    /// The features of the backbone before anything was learnt.
+    Untrained,
+    /// The raw affinity, answers in whole cells.
+    RawHard,
+    /// The raw affinity.
+    Raw,
+    /// The raw affinity, voted.
+    RawVoted,
+    /// Student k, from 1.
+    Stage(usize),
+    /// Student k's volume, voted.
+    StageVoted(usize),
+}
+
+impl Method {
+    /// Further baselines of a run whose backbone was learnt from scratch: what colours and random features can do.
+    pub fn baselines(config: &TrainConfig) -> Vec<Method> {
+        if config.backbone.name == BackboneName::Small { vec![Method::Rgb, Method::Untrained] } else { Vec::new() }
+    }
+
+    /// The methods that a run of `stages` students is scored by.
+    pub fn all(stages: usize) -> Vec<Method> {
+        let mut methods = vec![Method::RawHard, Method::Raw, Method::RawVoted];
+        methods.extend((1..=stages).map(Method::Stage));
+        methods.push(Method::StageVoted(stages));
+        methods
+    }
+
+    /// Its name in tables and JSON.
+    pub fn name(self) -> String {
+        match self {
+            Method::Rgb => "raw-rgb".to_owned(),
+            Method::Untrained => "untrained".to_owned(),
+            Method::RawHard => "raw-hard".to_owned(),
+            Method::Raw => "raw".to_owned(),
+            Method::RawVoted => "raw-voted".to_owned(),
+            Method::Stage(stage) => format!("stage-{stage}"),
+            Method::StageVoted(stage) => format!("stage-{stage}-voted"),
+        }
+    }
+}
+
+impl<'a> Describer<'a> {
+    /// A describer of `network`, with or without autodiff.
+    pub fn new(
+        extractor: &'a mut Extractor,
+        foregrounds: &'a mut Foregrounds,
+        network: &Network,
+        config: &'a TrainConfig,
+    ) -> Describer<'a> {
+        Describer { extractor, foregrounds, network: network.valid(), config }
+    }
+
+    /// Describes an image file. Without a label the predicted class makes the mask.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be decoded.
+    pub fn describe(&mut self, path: &Path, label: Option<usize>) -> Result<Description> {
+        let frozen = self.extractor.frozen(path)?;
+        let raw = self.network.hyperpixel(&frozen.layers);
+        let deepest = &frozen.layers[frozen.layers.len() - 1];
+        let mask = self.foregrounds.of(path, label, deepest, Grid::of(&raw), self.extractor)?;
+        let layout = &self.extractor.layout;
+        let stages = self.network.cascade.forward(self.network.hyperpixel(&self.network.layers(layout, &frozen)));
+        let baselines = if Method::baselines(self.config).is_empty() { None } else { Some(self.baselines(path)?) };
+        Ok(Description { raw, stages, mask, baselines })
+    }
+
+    fn baselines(&self, path: &Path) -> Result<Baselines> {
+        let extractor = &*self.extractor;
+        let grid = extractor.layout.grid(&extractor.backbone);
+        let normalisation = extractor.backbone.normalisation();
+        let device = extractor.device();
+        let colours = input_of(path, grid.width, &normalisation, device)?;
+        device.seed(self.config.train.seed);
+        let untrained = Network::random_backbone(self.config, device).with_batch_norm(BatchNormMode::Frozen);
+        let features = extractor.layout.frozen(&untrained, extractor.input(path)?);
+        let untrained = hyperpixel(&features.layers, grid);
+        Ok(Baselines { colours: l2_normalise(colours), untrained })
+    }
+
+    /// The volume by which a method answers, and the readout for it.
+    ///
+    /// # Panics
+    ///
+    /// If the method's stage is not one of the run's, or a baseline is asked for that the run has not.
+    pub fn volume(&self, source: &Description, target: &Description, method: Method) -> (CorrVolume, Readout) {
+        let of = |a: &Tensor<4>, b: &Tensor<4>| CorrVolume::cosine(a.clone(), b.clone());
+        let voted = |volume: &CorrVolume| vote(volume, source.mask.clone(), target.mask.clone(), &self.config.vote);
+        let readout = self.config.student.readout;
+        let baselines = |of: &'_ Description| match of.baselines.clone() {
+            Some(baselines) => baselines,
+            None => panic!("{method:?} is asked of a run whose backbone was not learnt from scratch"),
+        };
+        match method {
+            Method::Rgb => (of(&baselines(source).colours, &baselines(target).colours), readout),
+            Method::Untrained => (of(&baselines(source).untrained, &baselines(target).untrained), readout),
+            Method::RawHard => (of(&source.raw, &target.raw), Readout::Hard),
+            Method::Raw => (of(&source.raw, &target.raw), readout),
+            Method::RawVoted => (voted(&of(&source.raw, &target.raw).relu()), readout),
+            Method::Stage(stage) => (of(&source.stages[stage - 1], &target.stages[stage - 1]), readout),
+            Method::StageVoted(stage) => {
+                (voted(&of(&source.stages[stage - 1], &target.stages[stage - 1]).relu()), readout)
+            }
+        }
+    }
+}

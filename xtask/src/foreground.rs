@@ -1,0 +1,58 @@
+//! Foreground masks of images from the classifier's activation maps.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use burn::tensor::Tensor;
+use corr_volume::Grid;
+use mil_matching::{Classifier, combine_maps, mask, predicted_classes};
+
+use crate::config::MaskSection;
+use crate::images::Extractor;
+
+/// The masks of a run: a function of the classifier as it was before the cascade's training, each made once.
+pub struct Foregrounds {
+    classifier: Classifier,
+    config: MaskSection,
+    made: HashMap<(PathBuf, Option<usize>), Tensor<3>>,
+}
+
+impl Foregrounds {
+    /// Masks by `classifier`, without autodiff.
+    pub fn new(classifier: Classifier, config: &MaskSection) -> Foregrounds {
+        Foregrounds { classifier, config: config.clone(), made: HashMap::new() }
+    }
+
+    /// The mask `[1, h, w]` of an image file on `grid`. With a label its activation map is used, without one (images
+    /// that are only matched) the predicted class's. `deepest` is the classified block's output `[1, c, h', w']`.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be decoded, a feature cache that cannot be written.
+    pub fn of(
+        &mut self,
+        path: &Path,
+        label: Option<usize>,
+        deepest: &Tensor<4>,
+        grid: Grid,
+        extractor: &mut Extractor,
+    ) -> Result<Tensor<3>> {
+        if !self.config.enabled {
+            return Ok(Tensor::ones([1, grid.height, grid.width], &deepest.device()));
+        }
+        let key = (path.to_owned(), label);
+        if let Some(mask) = self.made.get(&key) {
+            return Ok(mask.clone());
+        }
+        let label = label.unwrap_or_else(|| predicted_classes(self.classifier.logits(deepest.clone()))[0]);
+        let mut maps = Vec::new();
+        for &scale in &self.config.map.scales {
+            let features = if scale == 1.0 { deepest.clone() } else { extractor.deepest_at(path, scale)? };
+            maps.push(self.classifier.activation_maps(features, &[label]));
+        }
+        let mask = mask(combine_maps(&maps, grid), &self.config.map);
+        self.made.insert(key, mask.clone());
+        Ok(mask)
+    }
+}

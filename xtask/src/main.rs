@@ -1,0 +1,80 @@
+//! Weakly supervised semantic correspondence on the command line: `cargo xtask <command>`.
+//!
+//! This program composes the crates; it chooses the device, owns the run folders and reads the flags.
+
+mod atomic;
+mod cache_folder;
+mod checkpoint;
+mod config;
+mod describe;
+mod device;
+mod doctor;
+mod drawn;
+mod evaluate;
+mod feature_cache;
+mod foreground;
+mod images;
+mod logging;
+mod match_images;
+mod network;
+mod progress;
+mod run_folder;
+mod score;
+mod train;
+mod trained;
+mod weights;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Learn from folders of images, with nothing but class labels, where each point of one object lies on another.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo xtask",
+    version,
+    about,
+    after_help = "First steps:
+  cargo xtask train                       the whole way on drawn objects, nothing to download
+  cargo xtask doctor                      what is here, what is missing, how to mend it
+  cargo xtask weights fetch efficientnet-lite0
+  cargo xtask train --data FOLDER --run mine
+  cargo xtask match a.jpg b.jpg --run mine --out matches.png"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Train(train::TrainArgs),
+    Eval(evaluate::EvalArgs),
+    Match(match_images::MatchArgs),
+    /// List, download or verify backbone weights
+    #[command(subcommand)]
+    Weights(weights::WeightsCommand),
+    Doctor(doctor::DoctorArgs),
+}
+
+fn main() -> ExitCode {
+    if std::env::var_os("BURN_DEVICE").is_none() {
+        // burn loads optimiser states on its default device, which would be a GPU that may not be there.
+        // SAFETY: no other thread has been started yet.
+        unsafe { std::env::set_var("BURN_DEVICE", "flex") };
+    }
+    let outcome = match Cli::parse().command {
+        Command::Train(args) => args.run(),
+        Command::Eval(args) => args.run(),
+        Command::Match(args) => args.run(),
+        Command::Weights(command) => command.run(),
+        Command::Doctor(args) => args.run(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

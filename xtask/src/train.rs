@@ -1,0 +1,142 @@
+//! `cargo xtask train`: class folders in, a run folder out.
+
+mod classify;
+mod criterion;
+mod gradients;
+mod schedule;
+mod session;
+mod start;
+mod step;
+mod validate;
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use clap::Args;
+use corr_volume::BackboneName;
+use tracing::info;
+
+use crate::config::TrainConfig;
+use crate::device::DeviceChoice;
+use crate::run_folder::RunFolder;
+use crate::{drawn, logging};
+
+pub use start::{load_start, network_of};
+
+/// Learn semantic correspondence from folders of images, one folder a class.
+///
+/// Nothing but the folders' names is learnt from. Key points (`.mat` files beside the images) are only ever used to
+/// report scores. Without --data, drawn objects are generated and learnt from, with nothing to download.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:
+  cargo xtask train
+      drawn objects, a small backbone from scratch, a table of scores in under ten minutes
+  cargo xtask weights fetch efficientnet-lite0
+  cargo xtask train --data FOLDER --run mine
+      your class folders (FOLDER/<class>/*.jpg) with an ImageNet backbone
+  cargo xtask train --config xtask/configs/willow.toml --data WILLOW --seed 1
+      a configuration from a file; --data and --set override it
+  cargo xtask train --run mine --resume
+      go on with a run that was killed")]
+pub struct TrainArgs {
+    /// A TOML file; keys that it leaves out keep their defaults
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// A folder of class folders; give it several times to join several
+    #[arg(long, value_name = "DIR")]
+    data: Vec<String>,
+    /// The backbone: efficientnet-lite0, efficientnet-lite2, or small (from scratch)
+    #[arg(long, value_name = "NAME")]
+    backbone: Option<BackboneName>,
+    /// A weights file for the backbone, instead of the fetched one
+    #[arg(long, value_name = "FILE")]
+    weights: Option<String>,
+    /// Set one key of the configuration, as in --set train.steps=500
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// The run's name (its folder is runs/NAME) or folder
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    run: String,
+    /// Go on with a run that was interrupted
+    #[arg(long)]
+    resume: bool,
+    /// Replace a run of that name
+    #[arg(long, conflicts_with = "resume")]
+    overwrite: bool,
+    /// auto (a hardware GPU if there is one, else the CPU), cpu, wgpu, or wgpu:N
+    #[arg(long, default_value_t)]
+    device: DeviceChoice,
+    /// The seed of everything random
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Print the effective configuration and stop
+    #[arg(long)]
+    print_config: bool,
+}
+
+impl TrainArgs {
+    /// Runs the command.
+    ///
+    /// # Errors
+    ///
+    /// Bad configuration, data, weights or disk; a loss that is not finite.
+    pub fn run(&self) -> Result<()> {
+        let mut config = self.config()?;
+        if self.print_config {
+            print!("{}", config.to_toml()?);
+            return Ok(());
+        }
+        let run = self.folder(&mut config)?;
+        logging::start(Some(&run))?;
+        let device = self.device.open()?;
+        info!("run {}, device {}", run.root().display(), crate::device::device_name(&device));
+        session::Session::open(run, config, device, self.resume)?.run()
+    }
+
+    /// The configuration: defaults, file, then flags.
+    fn config(&self) -> Result<TrainConfig> {
+        let mut settings = Vec::new();
+        if !self.data.is_empty() {
+            settings.push(format!("data.folders={}", serde_json::to_string(&self.data)?));
+        }
+        if let Some(backbone) = self.backbone {
+            settings.push(format!("backbone.name=\"{backbone}\""));
+        }
+        if let Some(weights) = &self.weights {
+            settings.push(format!("backbone.weights={}", serde_json::to_string(weights)?));
+        }
+        if let Some(seed) = self.seed {
+            settings.push(format!("train.seed={seed}"));
+        }
+        settings.extend(self.set.iter().cloned());
+        let base = if self.config.is_none() && self.data.is_empty() { drawn::config() } else { TrainConfig::default() };
+        if self.resume {
+            let stored = RunFolder::open(&self.run)?.config();
+            let base = TrainConfig::load(TrainConfig::default(), Some(&stored), &[])?;
+            return TrainConfig::load(base, self.config.as_deref(), &settings);
+        }
+        TrainConfig::load(base, self.config.as_deref(), &settings)
+    }
+
+    /// The run's folder: a new one, or the one to resume, whose configuration must be this one.
+    fn folder(&self, config: &mut TrainConfig) -> Result<RunFolder> {
+        if self.resume {
+            let run = RunFolder::open(&self.run)?;
+            let stored = TrainConfig::load(TrainConfig::default(), Some(&run.config()), &[])?;
+            if let Some(difference) = config.first_difference(&stored, &[])? {
+                bail!(
+                    "cannot resume {} under a changed configuration: {difference} (now / then); leave the flag out, or \
+                     start another run",
+                    run.root().display()
+                );
+            }
+            return Ok(run);
+        }
+        if self.overwrite {
+            RunFolder::remove(&self.run)?;
+        }
+        let run = RunFolder::create(&self.run)?;
+        crate::atomic::write(&run.config(), config.to_toml()?.as_bytes())?;
+        Ok(run)
+    }
+}

@@ -1,0 +1,314 @@
+//! The loop of a run: data, losses, gradients, steps, and what is written down of them.
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use burn::grad_clipping::GradientClippingConfig;
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
+use burn::tensor::{Bytes, Device, Tensor};
+use rand::{Rng, RngExt};
+use refine_cascade::{Warp, warp_targets};
+use sc_imagenet::{ImageSet, PairSampler, TrainPair};
+use tracing::info;
+
+use crate::checkpoint::{Checkpoint, RunState};
+use crate::config::TrainConfig;
+use crate::foreground::Foregrounds;
+use crate::images::{self, Extractor, View};
+use crate::network::{FrozenFeatures, Layout, Network};
+use crate::progress;
+use crate::run_folder::RunFolder;
+use crate::train::classify::step_rng;
+use crate::train::gradients::{Shard, gradients};
+use crate::train::schedule::learning_rate_share;
+use crate::train::start::{network_of, start};
+use crate::train::step::Batch;
+use crate::train::validate::Validation;
+
+/// Distinguishes the steps' generators from the classifier's.
+const STEP_STREAM: u64 = 1 << 40;
+/// The seed of the fixed warps, which are the same for every run so that their features can be kept.
+const WARP_SEED: u64 = 0x7761_7270;
+
+/// Everything that a run in progress holds.
+pub struct Session {
+    run: RunFolder,
+    config: TrainConfig,
+    device: Device,
+    images: ImageSet,
+    sampler: PairSampler,
+    layout: Layout,
+    network: Network,
+    backbone_optimizer: ModuleOptimizer,
+    head_optimizer: ModuleOptimizer,
+    extractor: Extractor,
+    foregrounds: Foregrounds,
+    validation: Validation,
+    state: RunState,
+}
+
+impl Session {
+    /// Prepares a run: finds the images, makes or loads the start, or loads the last checkpoint.
+    ///
+    /// # Errors
+    ///
+    /// Bad data, weights, checkpoints or disk.
+    pub fn open(run: RunFolder, config: TrainConfig, device: Device, resume: bool) -> Result<Session> {
+        let folders = crate::drawn::folders(&config)?;
+        let images = images::find(&folders, config.data.split, 2)?;
+        images.require_classes(2)?;
+        let device = device.autodiff();
+        let start = start(&run, &config, &images, &device)?;
+        if start.state.classes != images.classes() {
+            bail!(
+                "the run was started with the classes {}, the data now has {}",
+                start.state.classes.join(", "),
+                images.classes().join(", ")
+            );
+        }
+        let mut clipped = AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(config.train.weight_decay);
+        if config.train.gradient_norm > 0.0 {
+            clipped = clipped.with_grad_clipping(Some(GradientClippingConfig::Norm(config.train.gradient_norm)));
+        }
+        let mut session = Session {
+            sampler: PairSampler::new(&images.labels(), config.train.seed),
+            layout: Layout::of(&config),
+            backbone_optimizer: clipped.init(),
+            head_optimizer: clipped.init(),
+            foregrounds: Foregrounds::new(start.network.classifier.valid(), &config.mask),
+            validation: Validation::find(&config, &folders)?,
+            network: start.network,
+            extractor: start.extractor,
+            state: start.state,
+            run,
+            config,
+            device,
+            images,
+        };
+        let last = session.last();
+        if resume && last.exists() {
+            session.load(&last)?;
+            info!("resumed at step {}", session.state.step);
+        }
+        session.run.rewind(session.state.step)?;
+        session.extractor.prepare(session.images.images().iter().map(|image| image.path.as_path()))?;
+        Ok(session)
+    }
+
+    /// Runs to the end and prints the table of scores.
+    ///
+    /// # Errors
+    ///
+    /// A loss that is not finite, images that vanish, a full disk.
+    pub fn run(mut self) -> Result<()> {
+        let steps = self.config.train.steps;
+        let bar = progress::steps(steps, self.state.step);
+        let began = Instant::now();
+        if self.state.step == 0 {
+            self.validate()?;
+        }
+        while self.state.step < steps {
+            let message = self.step()?;
+            bar.set_message(message);
+            bar.inc(1);
+            let done = self.state.step;
+            let due = |every: usize| every > 0 && done.is_multiple_of(every);
+            if due(self.config.train.validate_every) || done == steps {
+                bar.suspend(|| self.validate())?;
+            }
+            if due(self.config.train.checkpoint_every) || done == steps {
+                let path = self.last();
+                self.save(&path, true)?;
+            }
+        }
+        bar.finish_and_clear();
+        info!("{steps} steps done in {:.0} s, parameters {}", began.elapsed().as_secs_f64(), self.network.digest());
+        self.finish()
+    }
+
+    /// One step: the parameters after it, and a message for the progress line.
+    fn step(&mut self) -> Result<String> {
+        let began = Instant::now();
+        let step = self.state.step;
+        let pairs = self.pairs(step);
+        let shard_size = pairs.len().div_ceil(self.config.train.shards.min(pairs.len()));
+        let mut shards = Vec::new();
+        for (index, pairs) in pairs.chunks(shard_size).enumerate() {
+            let stream = STEP_STREAM + ((step as u64) << 8) + index as u64;
+            let mut rng = step_rng(self.config.train.seed, stream);
+            shards.push(Shard { batch: self.batch(pairs, &mut rng)?, rng });
+        }
+        let computed = gradients(&self.network, &self.layout, shards, &self.config, &self.device).with_context(|| {
+            format!(
+                "step {step} failed; the last checkpoint is kept. Lower train.learning_rate, or switch losses off with \
+                 --set loss.…=0 to find the cause"
+            )
+        })?;
+        let share = learning_rate_share(step, self.config.train.warm_up, self.config.train.steps);
+        let rates = (self.config.train.backbone_learning_rate * share, self.config.train.learning_rate * share);
+        let mut all = computed.gradients;
+        let of_backbone = split_off(&mut all, &self.network.backbone);
+        self.network.backbone = self.backbone_optimizer.step(rates.0, self.network.backbone.clone(), of_backbone);
+        self.network = self.head_optimizer.step(rates.1, self.network.clone(), all);
+        self.state.step += 1;
+        let seconds = began.elapsed().as_secs_f64();
+        let images = 2.0 * self.config.train.pairs as f64 / seconds;
+        self.run.append_metrics(&serde_json::json!({
+            "step": self.state.step, "loss": computed.loss, "losses": computed.terms, "learning_rate": rates.1,
+            "images_per_second": images, "seconds": seconds,
+        }))?;
+        Ok(format!("loss {:.3}, {images:.1} images/s", computed.loss))
+    }
+
+    /// The batch of some pairs: a pure function of them and of the generator.
+    fn batch(&mut self, pairs: &[TrainPair], rng: &mut impl Rng) -> Result<Batch> {
+        let of = |of: fn(&TrainPair) -> usize| pairs.iter().map(of).collect::<Vec<_>>();
+        let (sources, targets) = (of(|pair| pair.source), of(|pair| pair.target));
+        // Half of the pairs are seen mirrored, both images alike.
+        let views: Vec<View> = pairs
+            .iter()
+            .map(|_| if rng.random_bool(self.config.train.mirrored) { View::Mirrored } else { View::AsIs })
+            .collect();
+        let mut features = Vec::new();
+        let mut masks = Vec::new();
+        let grid = self.layout.grid(&self.extractor.backbone);
+        for (&index, view) in sources.iter().chain(&targets).zip(views.iter().cycle()) {
+            let image = &self.images.images()[index];
+            let frozen = self.extractor.frozen(&image.path)?;
+            let deepest = frozen.layers[frozen.layers.len() - 1].clone();
+            let mask = self.foregrounds.of(&image.path, Some(image.class), &deepest, grid, &mut self.extractor)?;
+            masks.push(view.of(mask));
+            features.push(if *view == View::AsIs { frozen } else { self.extractor.frozen_view(&image.path, *view)? });
+        }
+        let mut warps = Vec::new();
+        let mut warped = Vec::new();
+        for (&index, &view) in sources.iter().zip(&views) {
+            let (warp, name) = self.warp(rng);
+            warped.push(self.extractor.warped(&self.images.images()[index].path, view, &warp, name.as_deref())?);
+            warps.push(warp);
+        }
+        let target_masks = masks.split_off(pairs.len());
+        Ok(Batch {
+            features: FrozenFeatures::cat(&features),
+            warped: FrozenFeatures::cat(&warped),
+            known: warp_targets(&warps, grid, self.extractor.device()),
+            source_masks: Tensor::cat(masks, 0),
+            target_masks: Tensor::cat(target_masks, 0),
+            classes: sources.iter().map(|&index| self.images.images()[index].class).collect(),
+        })
+    }
+
+    /// A random warp, and the name by which its features may be kept: one of the run's fixed warps, or a fresh one.
+    fn warp(&self, rng: &mut impl Rng) -> (Warp, Option<String>) {
+        match self.config.train.fixed_warps {
+            0 => (Warp::sample(&self.config.warp, rng), None),
+            count => {
+                let number = rng.random_range(0..count);
+                let warp = Warp::sample(&self.config.warp, &mut step_rng(WARP_SEED, number as u64));
+                (warp, Some(format!("warp {number} of {:?}", self.config.warp)))
+            }
+        }
+    }
+
+    fn pairs(&self, step: usize) -> Vec<TrainPair> {
+        let (size, per_epoch) = (self.config.train.pairs, self.sampler.pairs_per_epoch());
+        let mut epochs: Vec<(usize, Vec<TrainPair>)> = Vec::new();
+        (step * size..(step + 1) * size)
+            .map(|index| {
+                let epoch = index / per_epoch;
+                if epochs.last().is_none_or(|(last, _)| *last != epoch) {
+                    epochs.push((epoch, self.sampler.epoch(epoch as u64)));
+                }
+                epochs[epochs.len() - 1].1[index % per_epoch]
+            })
+            .collect()
+    }
+
+    /// Scores the network, and keeps it if the label-free criterion says that it is the best so far.
+    fn validate(&mut self) -> Result<()> {
+        let consistency = self.validation.report(
+            &self.run,
+            &self.state,
+            &mut self.extractor,
+            &mut self.foregrounds,
+            &self.network,
+            &self.config,
+            &self.images,
+        )?;
+        if self.state.step > 0 && self.state.best.is_none_or(|(best, _)| consistency > best) {
+            self.state.best = Some((consistency, self.state.step));
+            let path = self.run.checkpoints().join("best.ckpt");
+            self.save(&path, false)?;
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<()> {
+        self.validation.table(&self.run, &self.state)?;
+        if let Some((consistency, step)) = self.state.best
+            && step != self.state.step
+        {
+            info!("the most cycle-consistent checkpoint is that of step {step} ({:.1} %):", 100.0 * consistency);
+            let best = Checkpoint::load(&self.run.checkpoints().join("best.ckpt"))?;
+            let network = network_of(&best, &self.config, &self.device)?;
+            self.validation.report(
+                &self.run,
+                &best.state,
+                &mut self.extractor,
+                &mut self.foregrounds,
+                &network,
+                &self.config,
+                &self.images,
+            )?;
+        }
+        Ok(())
+    }
+
+    fn last(&self) -> std::path::PathBuf {
+        self.run.checkpoints().join("last.ckpt")
+    }
+
+    fn save(&mut self, path: &Path, resumable: bool) -> Result<()> {
+        self.state.parameters = self.network.digest();
+        let mut optimizers = Vec::new();
+        if resumable {
+            for optimizer in [&self.backbone_optimizer, &self.head_optimizer] {
+                optimizers.push(optimizer.into_bytes()?.to_vec());
+            }
+        }
+        Checkpoint { state: self.state.clone(), network: self.network.to_bytes()?, optimizers }.save(path)
+    }
+
+    fn load(&mut self, path: &Path) -> Result<()> {
+        let checkpoint = Checkpoint::load(path)?;
+        self.network = network_of(&checkpoint, &self.config, &self.device)?;
+        let [backbone, head] = &checkpoint.optimizers[..] else {
+            bail!("{} has no optimiser states and cannot be resumed from", path.display());
+        };
+        let bytes = |bytes: &Vec<u8>| Bytes::from_bytes_vec(bytes.clone());
+        self.backbone_optimizer = self.backbone_optimizer.clone().from_bytes(bytes(backbone))?;
+        self.head_optimizer = self.head_optimizer.clone().from_bytes(bytes(head))?;
+        self.state = checkpoint.state;
+        Ok(())
+    }
+}
+
+/// Takes the gradients of a part of the network out of those of the whole.
+fn split_off(all: &mut GradientsParams, part: &impl Module) -> GradientsParams {
+    struct Mover<'a> {
+        from: &'a mut GradientsParams,
+        to: GradientsParams,
+    }
+    impl ModuleVisitor for Mover<'_> {
+        fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+            if let Some(gradient) = self.from.remove::<D>(parameter.id) {
+                self.to.register(parameter.id, gradient);
+            }
+        }
+    }
+    let mut mover = Mover { from: all, to: GradientsParams::new() };
+    part.visit(&mut mover);
+    mover.to
+}

@@ -1,0 +1,131 @@
+//! The network that the cascade's training starts from: weights loaded or learnt from scratch, and a classifier.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use burn::module::Module;
+use burn::tensor::Device;
+use corr_volume::{BackboneName, BatchNormMode, Verification, known_weights, load_weights};
+use sc_imagenet::ImageSet;
+use tracing::info;
+
+use crate::checkpoint::{Checkpoint, RunState};
+use crate::config::TrainConfig;
+use crate::images::Extractor;
+use crate::network::{Layout, Network};
+use crate::run_folder::RunFolder;
+use crate::train::classify::{train_from_scratch, train_head};
+use crate::weights::path_of;
+
+/// The start of a run: its network, the extractor of its frozen blocks, and what to record of it.
+pub struct Start {
+    /// The network before the cascade's training.
+    pub network: Network,
+    /// Its frozen blocks.
+    pub extractor: Extractor,
+    /// Step 0.
+    pub state: RunState,
+}
+
+/// Where a run keeps its start.
+pub fn start_path(run: &RunFolder) -> PathBuf {
+    run.checkpoints().join("start.ckpt")
+}
+
+/// Makes the start of a new run and keeps it in the run's folder, or loads the one that is there.
+///
+/// # Errors
+///
+/// Weights that are missing or damaged, images that cannot be decoded, a loss that is not finite, a full disk.
+pub fn start(run: &RunFolder, config: &TrainConfig, images: &ImageSet, device: &Device) -> Result<Start> {
+    if start_path(run).exists() {
+        return load_start(run, config, device);
+    }
+    device.seed(config.train.seed);
+    let backbone = Network::random_backbone(config, device);
+    check_layers(config, backbone.block_count())?;
+    let classes = images.classes().to_vec();
+    let (mut network, weights) = if config.backbone.name == BackboneName::Small {
+        let network = Network::init(config, backbone, classes.len(), device);
+        info!("training the backbone from scratch on {} images of {} classes", images.len(), classes.len());
+        (train_from_scratch(network, images, config, device)?, String::new())
+    } else {
+        let path = weights_path(config)?;
+        let loaded = load_weights(backbone, &path, Verification::default())?;
+        info!("backbone {} from {}", config.backbone.name, path.display());
+        (Network::init(config, loaded.backbone, classes.len(), device), loaded.sha256)
+    };
+    let identity = if weights.is_empty() { network.digest() } else { weights.clone() };
+    let mut extractor = extractor_of(config, &network, &identity, device)?;
+    if !weights.is_empty() {
+        extractor.prepare(images.images().iter().map(|image| image.path.as_path()))?;
+        network = train_head(network, &mut extractor, images, config)?;
+    }
+    if config.backbone.centre {
+        let paths = images.images().iter().map(|image| &image.path);
+        network = network.with_centre(paths.map(|path| Ok(extractor.frozen(path)?.layers)))?;
+    }
+    let state = RunState { weights: identity, parameters: network.digest(), classes, ..RunState::default() };
+    let checkpoint = Checkpoint { state: state.clone(), network: network.to_bytes()?, optimizers: Vec::new() };
+    checkpoint.save(&start_path(run))?;
+    Ok(Start { network, extractor, state })
+}
+
+/// Loads the start that a run kept.
+///
+/// # Errors
+///
+/// A missing or damaged checkpoint.
+pub fn load_start(run: &RunFolder, config: &TrainConfig, device: &Device) -> Result<Start> {
+    let checkpoint = Checkpoint::load(&start_path(run))?;
+    let network = network_of(&checkpoint, config, device)?;
+    let extractor = extractor_of(config, &network, &checkpoint.state.weights, device)?;
+    Ok(Start { network, extractor, state: checkpoint.state })
+}
+
+/// The network of a checkpoint.
+///
+/// # Errors
+///
+/// A checkpoint of another architecture.
+pub fn network_of(checkpoint: &Checkpoint, config: &TrainConfig, device: &Device) -> Result<Network> {
+    let backbone = Network::random_backbone(config, device).with_batch_norm(BatchNormMode::Frozen);
+    Network::init(config, backbone, checkpoint.state.classes.len(), device)
+        .with_bytes(&checkpoint.network)
+        .context("the checkpoint is not of this configuration's network")
+}
+
+fn extractor_of(config: &TrainConfig, network: &Network, identity: &str, device: &Device) -> Result<Extractor> {
+    let backbone = network.backbone.valid();
+    let plain = device.clone().inner();
+    Extractor::new(backbone, Layout::of(config), identity, config.backbone.cache_mib, &plain)
+}
+
+fn check_layers(config: &TrainConfig, blocks: usize) -> Result<()> {
+    if config.deepest() >= blocks {
+        bail!(
+            "`backbone.layers` asks for block {}, {} has blocks 0 to {}",
+            config.deepest(),
+            config.backbone.name,
+            blocks - 1
+        );
+    }
+    Ok(())
+}
+
+/// The weights file of a configuration: its own, or the known one in the cache folder.
+fn weights_path(config: &TrainConfig) -> Result<PathBuf> {
+    if !config.backbone.weights.is_empty() {
+        return Ok(PathBuf::from(&config.backbone.weights));
+    }
+    let name = config.backbone.name;
+    let known = known_weights()
+        .iter()
+        .find(|known| known.name == name)
+        .with_context(|| format!("there are no known weights of {name}; give a file with --weights"))?;
+    let path = path_of(known);
+    if !Path::new(&path).exists() {
+        bail!("the weights of {name} are not here; fetch them with `cargo xtask weights fetch {name}`");
+    }
+    Ok(path)
+}

@@ -1,0 +1,74 @@
+//! A run that was trained, opened to be used.
+
+use anyhow::{Context, Result};
+use burn::module::Module;
+use burn::tensor::Device;
+use clap::ValueEnum;
+
+use crate::checkpoint::Checkpoint;
+use crate::config::TrainConfig;
+use crate::describe::Describer;
+use crate::foreground::Foregrounds;
+use crate::images::Extractor;
+use crate::network::Network;
+use crate::run_folder::RunFolder;
+use crate::train::{load_start, network_of};
+
+/// Which of a run's checkpoints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Which {
+    /// The last one.
+    #[default]
+    Last,
+    /// The most cycle-consistent one.
+    Best,
+}
+
+/// The parts of a run in use.
+pub struct Trained {
+    /// Its folder.
+    pub run: RunFolder,
+    /// Its configuration.
+    pub config: TrainConfig,
+    /// Steps that the checkpoint has seen.
+    pub step: usize,
+    /// SHA-256 of the checkpoint's parameters.
+    pub parameters: String,
+    network: Network,
+    extractor: Extractor,
+    foregrounds: Foregrounds,
+}
+
+impl Trained {
+    /// Opens a run on a device without autodiff.
+    ///
+    /// # Errors
+    ///
+    /// No such run, a damaged checkpoint.
+    pub fn open(name: &str, which: Which, device: &Device) -> Result<Trained> {
+        let run = RunFolder::open(name)?;
+        let config = TrainConfig::load(TrainConfig::default(), Some(&run.config()), &[])?;
+        let start = load_start(&run, &config, device)?;
+        let file = match which {
+            Which::Last => "last.ckpt",
+            Which::Best => "best.ckpt",
+        };
+        let checkpoint = Checkpoint::load(&run.checkpoints().join(file))
+            .with_context(|| format!("the run {} has no usable checkpoint yet", run.root().display()))?;
+        let network = network_of(&checkpoint, &config, device)?;
+        Ok(Trained {
+            foregrounds: Foregrounds::new(start.network.classifier.valid(), &config.mask),
+            extractor: start.extractor,
+            network,
+            step: checkpoint.state.step,
+            parameters: checkpoint.state.parameters,
+            run,
+            config,
+        })
+    }
+
+    /// A describer of the run's network.
+    pub fn describer(&mut self) -> Describer<'_> {
+        Describer::new(&mut self.extractor, &mut self.foregrounds, &self.network, &self.config)
+    }
+}

@@ -1,0 +1,83 @@
+//! Running the binary in a folder of its own, on a data set that is small enough for a test.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A folder for one test, with its cache and runs.
+pub struct Scene {
+    folder: tempfile::TempDir,
+}
+
+impl Scene {
+    /// An empty folder.
+    pub fn new() -> Scene {
+        Scene { folder: tempfile::tempdir().expect("a temporary folder") }
+    }
+
+    /// A path in the folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The binary, not yet run, with its cache in the folder.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        command.args(arguments).current_dir(self.folder.path()).env("SCORR_CACHE", self.path("cache"));
+        command
+    }
+
+    /// Runs the binary.
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().expect("the binary starts")
+    }
+
+    /// Runs the binary, which must succeed; what it printed.
+    pub fn succeed(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(output.status.success(), "{arguments:?} failed: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("output is UTF-8")
+    }
+
+    /// Runs the binary, which must fail with a message and no panic; the message.
+    pub fn fail(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?} should fail cleanly: {message}");
+        assert!(!message.contains("panicked"), "{message}");
+        message
+    }
+
+    /// The flags of a tiny run on drawn objects, named `run`, and more.
+    pub fn tiny<'a>(&self, run: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+        let mut flags = vec!["train", "--run", run, "--device", "cpu"];
+        for setting in TINY {
+            flags.extend(["--set", setting]);
+        }
+        flags.extend(more);
+        flags
+    }
+}
+
+/// A run of seconds: enough to pass through every line of the method.
+const TINY: [&str; 12] = [
+    "drawn.images_per_class=4",
+    "drawn.size=64",
+    "backbone.input=64",
+    "classifier.steps=3",
+    "classifier.batch=8",
+    "mask.map.scales=[1.0]",
+    "student.stages=2",
+    "student.hidden=8",
+    "train.steps=4",
+    "train.pairs=2",
+    "train.validate_every=2",
+    "train.checkpoint_every=1",
+];
+
+/// What a checkpoint says of itself; `parameters` is a hash of all parameter values.
+pub fn state(checkpoint: &Path) -> serde_json::Value {
+    let bytes = std::fs::read(checkpoint).expect("a checkpoint");
+    let length = u64::from_le_bytes(bytes[8..16].try_into().expect("eight bytes")) as usize;
+    let header: serde_json::Value = serde_json::from_slice(&bytes[16..16 + length]).expect("a header");
+    header["state"].clone()
+}
