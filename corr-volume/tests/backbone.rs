@@ -133,6 +133,22 @@ fn tuning_the_last_blocks_gives_gradients_to_them_alone() {
 
 /// Central differences of a weighted sum of the output, with respect to the input, through a whole frozen block.
 #[test]
+fn frozen_depthwise_weights_get_no_gradient_and_change_nothing_else() {
+    let device = Device::flex().autodiff();
+    let whole = warmed_up(BackboneName::EfficientNetLite0, &device).with_batch_norm(BatchNormMode::Frozen);
+    let frozen = whole.clone().with_frozen_depthwise();
+    let x = random([1, whole.channels(12), 3, 3], &device);
+    let [a, b] = [&whole, &frozen].map(|backbone| backbone.forward_from(x.clone(), 13, &[13]).remove(0));
+    assert!(distance(a.clone().inner(), b.clone().inner()) < 1e-6);
+    let gradients = |output: Tensor<4>, backbone: &Backbone| {
+        let gradients = output.square().sum().backward();
+        burn::optim::GradientsParams::from_grads(gradients, backbone).len()
+    };
+    // The depthwise weight and its γ: two fewer.
+    assert_eq!(gradients(b, &frozen) + 2, gradients(a, &whole));
+}
+
+#[test]
 fn gradient_through_a_frozen_block_is_that_of_central_differences() {
     let device = Device::flex().autodiff();
     let backbone = BackboneConfig::new(BackboneName::EfficientNetLite0).init(&device);

@@ -54,7 +54,59 @@ impl Adapter {
     /// - features: `[b, channels, h, w]`, unit length over channels
     /// - output: the same
     pub fn forward(&self, features: Tensor<4>) -> Tensor<4> {
-        let hidden = relu(self.reduce.forward(features.clone()));
-        l2_normalise(features + self.spread.forward(hidden))
+        let hidden = relu(convolve(features.clone(), &self.reduce));
+        l2_normalise(features + convolve(hidden, &self.spread))
+    }
+}
+
+/// A convolution that keeps the map's size.
+///
+/// Where gradients are wanted it is written as a product of matrices over shifted copies of the map: the CPU backend's
+/// backward pass of a convolution takes the gradient of its weight for one with a kernel as large as the map, which costs
+/// several times as much.
+fn convolve(maps: Tensor<4>, layer: &Conv2d) -> Tensor<4> {
+    if !maps.device().is_autodiff() {
+        return layer.forward(maps);
+    }
+    let weight = layer.weight.val();
+    let [output, channels, size, _] = weight.dims();
+    let [batch, _, height, width] = maps.dims();
+    let reach = size / 2;
+    let copies = if reach == 0 {
+        maps
+    } else {
+        let padded = maps.pad((reach, reach, reach, reach), 0.0);
+        let shifted =
+            (0..size * size).map(|place| padded.clone().narrow(2, place / size, height).narrow(3, place % size, width));
+        Tensor::cat(shifted.collect(), 1)
+    };
+    let rows = size * size * channels;
+    let weight = weight.permute([0, 2, 3, 1]).reshape([1, output, rows]);
+    let product = weight.matmul(copies.reshape([batch, rows, height * width])).reshape([batch, output, height, width]);
+    match &layer.bias {
+        Some(bias) => product + bias.val().reshape([1, output, 1, 1]),
+        None => product,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Distribution, Tolerance};
+
+    use super::*;
+
+    #[test]
+    fn the_product_of_matrices_is_the_convolution() {
+        let device = Device::flex();
+        device.seed(3);
+        for size in [1, 3] {
+            let layer = Conv2dConfig::new([5, 7], [size, size])
+                .with_padding(PaddingConfig2d::Explicit(size / 2, size / 2, size / 2, size / 2))
+                .init(&device.clone().autodiff());
+            let maps = Tensor::<4>::random([2, 5, 4, 6], Distribution::Normal(0.0, 1.0), &device);
+            let product = convolve(maps.clone().autodiff(), &layer).inner();
+            let convolution = convolve(maps, &layer.valid());
+            product.into_data().assert_approx_eq::<f32>(&convolution.into_data(), Tolerance::absolute(1e-4));
+        }
     }
 }

@@ -12,6 +12,7 @@ use tracing::info;
 use crate::describe::Method;
 use crate::device::{DeviceChoice, device_name};
 use crate::logging;
+use crate::mask_report::mask_table;
 use crate::score;
 use crate::trained::{Trained, Which};
 
@@ -59,6 +60,9 @@ pub struct EvalArgs {
     /// Show the classes' scores at .10 too
     #[arg(long)]
     classes: bool,
+    /// Show how well the foreground masks cover the key points, by class
+    #[arg(long)]
+    masks: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -120,6 +124,9 @@ impl EvalArgs {
         print!("{}", report.table(true));
         if self.classes {
             print!("\n{}", class_table(&protocol, &scores, protocol.alphas[protocol.alphas.len() / 2]));
+        }
+        if self.masks {
+            print!("\n{}", mask_table(&mut trained.describer(), &found.images)?);
         }
         Ok(())
     }

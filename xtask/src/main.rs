@@ -15,6 +15,7 @@ mod feature_cache;
 mod foreground;
 mod images;
 mod logging;
+mod mask_report;
 mod match_images;
 mod network;
 mod progress;

@@ -2,7 +2,10 @@
 
 mod classify;
 mod criterion;
+mod export;
 mod gradients;
+#[cfg(test)]
+mod parity;
 mod schedule;
 mod session;
 mod start;

@@ -2,6 +2,10 @@
 
 mod support;
 
+/// The library user's way, which has to find what the command line finds.
+#[path = "../../refine-cascade/examples/match_pair.rs"]
+mod match_pair;
+
 use std::io::Read;
 use std::process::Stdio;
 use std::time::Duration;
@@ -30,6 +34,11 @@ fn a_run_trains_is_scored_and_matches() {
     let flags = ["match", &image(1), &image(3), "--run", "a", "--device", "cpu", "--points", "20,30", "--out", &out];
     let json: serde_json::Value = serde_json::from_str(&scene.succeed(&flags)).unwrap();
     assert_eq!(json["matches"][0]["source"], serde_json::json!([20.0, 30.0]));
+    let model = scene.path("runs/a/model");
+    let by_library = match_pair::match_point(&model, [image(1).as_ref(), image(3).as_ref()], [20.0, 30.0]).unwrap();
+    let by_command: [f32; 2] = serde_json::from_value(json["matches"][0]["target"].clone()).unwrap();
+    assert!((0..2).all(|axis| (by_library[axis] - by_command[axis]).abs() < 0.05), "{by_library:?} {by_command:?}");
+
     let picture = image::open(&out).unwrap();
     assert!(picture.width() > 128 && picture.height() > 128);
 }

@@ -43,6 +43,10 @@ impl Layer {
         Self { conv, activation }
     }
 
+    pub fn freeze_depthwise(self) -> Self {
+        Self { conv: self.conv.freeze_depthwise(), ..self }
+    }
+
     pub fn forward(&self, x: Tensor<4>, mode: BatchNormMode) -> Tensor<4> {
         self.activation.apply(self.conv.forward(x, mode))
     }

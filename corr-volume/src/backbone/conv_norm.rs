@@ -82,8 +82,18 @@ impl ConvNorm {
         let scale = self.norm.gamma.val() / deviation;
         let bias = self.norm.beta.val() - mean * scale.clone();
         let [channels] = scale.dims();
+        // A weight that does not learn must not get a gradient by way of γ: it would be the costliest of all.
+        let scale = if self.weight.is_require_grad() { scale } else { scale.detach() };
         let weight = self.weight.val() * scale.reshape([channels, 1, 1, 1]);
         self.convolve(x, weight, Some(bias))
+    }
+
+    /// Stops a depthwise convolution's weight, and with it γ, from learning; β still does.
+    pub fn freeze_depthwise(mut self) -> Self {
+        if self.depthwise {
+            self.weight = self.weight.set_require_grad(false);
+        }
+        self
     }
 
     fn convolve(&self, x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {

@@ -165,6 +165,15 @@ impl Backbone {
         self.blocks[block].stride
     }
 
+    /// The same network whose depthwise convolutions no longer learn (everything else still does). Their gradients cost
+    /// more than all others of an EfficientNet together, and a short tuning hardly moves them.
+    pub fn with_frozen_depthwise(mut self) -> Self {
+        for block in &mut self.blocks {
+            block.layers = std::mem::take(&mut block.layers).into_iter().map(Layer::freeze_depthwise).collect();
+        }
+        self
+    }
+
     /// Which statistics batch normalisation uses at present.
     pub fn batch_norm(&self) -> BatchNormMode {
         self.batch_norm

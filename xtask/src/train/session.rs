@@ -21,6 +21,7 @@ use crate::network::{FrozenFeatures, Layout, Network};
 use crate::progress;
 use crate::run_folder::RunFolder;
 use crate::train::classify::step_rng;
+use crate::train::export::export;
 use crate::train::gradients::{Shard, gradients};
 use crate::train::schedule::learning_rate_share;
 use crate::train::start::{network_of, start};
@@ -47,6 +48,14 @@ pub struct Session {
     foregrounds: Foregrounds,
     validation: Validation,
     state: RunState,
+}
+
+/// What a step says of itself.
+pub struct StepReport {
+    /// The weighted sum of all losses.
+    pub loss: f64,
+    /// Images of pairs a second.
+    pub images_per_second: f64,
 }
 
 impl Session {
@@ -87,6 +96,9 @@ impl Session {
             device,
             images,
         };
+        if !session.config.backbone.tune_depthwise {
+            session.network.backbone = session.network.backbone.with_frozen_depthwise();
+        }
         let last = session.last();
         if resume && last.exists() {
             session.load(&last)?;
@@ -110,8 +122,8 @@ impl Session {
             self.validate()?;
         }
         while self.state.step < steps {
-            let message = self.step()?;
-            bar.set_message(message);
+            let StepReport { loss, images_per_second } = self.step()?;
+            bar.set_message(format!("loss {loss:.3}, {images_per_second:.1} images/s"));
             bar.inc(1);
             let done = self.state.step;
             let due = |every: usize| every > 0 && done.is_multiple_of(every);
@@ -128,8 +140,14 @@ impl Session {
         self.finish()
     }
 
-    /// One step: the parameters after it, and a message for the progress line.
-    fn step(&mut self) -> Result<String> {
+    /// The network as it is now.
+    #[cfg(test)]
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// One step: new parameters, and a line in the metrics.
+    pub fn step(&mut self) -> Result<StepReport> {
         let began = Instant::now();
         let step = self.state.step;
         let pairs = self.pairs(step);
@@ -159,7 +177,7 @@ impl Session {
             "step": self.state.step, "loss": computed.loss, "losses": computed.terms, "learning_rate": rates.1,
             "images_per_second": images, "seconds": seconds,
         }))?;
-        Ok(format!("loss {:.3}, {images:.1} images/s", computed.loss))
+        Ok(StepReport { loss: computed.loss, images_per_second: images })
     }
 
     /// The batch of some pairs: a pure function of them and of the generator.
@@ -246,6 +264,7 @@ impl Session {
     }
 
     fn finish(mut self) -> Result<()> {
+        export(&self.run, &self.network, &self.config)?;
         self.validation.table(&self.run, &self.state)?;
         if let Some((consistency, step)) = self.state.best
             && step != self.state.step
@@ -284,6 +303,9 @@ impl Session {
     fn load(&mut self, path: &Path) -> Result<()> {
         let checkpoint = Checkpoint::load(path)?;
         self.network = network_of(&checkpoint, &self.config, &self.device)?;
+        if !self.config.backbone.tune_depthwise {
+            self.network.backbone = self.network.backbone.clone().with_frozen_depthwise();
+        }
         let [backbone, head] = &checkpoint.optimizers[..] else {
             bail!("{} has no optimiser states and cannot be resumed from", path.display());
         };
