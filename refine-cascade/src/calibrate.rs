@@ -78,7 +78,7 @@ fn fit_at([x, y]: [f64; 2], sums: &Moments, config: &LabelConfig) -> Option<[f64
     let xy = wxy - wx * mean_y;
     let yy = wyy - wy * mean_y + config.ridge;
     let determinant = xx * yy - xy * xy;
-    if !(determinant > 1e-12 * (xx + yy).powi(2)) {
+    if determinant.is_nan() || determinant <= 1e-12 * (xx + yy).powi(2) {
         return None;
     }
     let at = |mean: f64, to_x: f64, to_y: f64| {

@@ -123,7 +123,7 @@ impl RunFolder {
         append(&self.root.join("log.txt"))
     }
 
-    /// Drops the lines of `metrics.jsonl` that lie beyond `step` (they are written again by a resumed run) and what a
+    /// Drops the lines of `metrics.jsonl` that a run resumed at `step` writes again (all of them at step 0), and what a
     /// killed process left half written.
     ///
     /// # Errors
@@ -142,7 +142,7 @@ impl RunFolder {
             .lines()
             .filter(|line| {
                 serde_json::from_str::<serde_json::Value>(line)
-                    .is_ok_and(|record| record["step"].as_u64().is_none_or(|at| at <= step as u64))
+                    .is_ok_and(|record| step > 0 && record["step"].as_u64().is_some_and(|at| at <= step as u64))
             })
             .flat_map(|line| [line, "\n"])
             .collect();

@@ -57,6 +57,7 @@ impl ConvNormConfig {
             stride: self.stride,
             dilation: self.dilation,
             depthwise: self.depthwise,
+            weight_learns: true,
         }
     }
 }
@@ -69,6 +70,7 @@ pub(super) struct ConvNorm {
     stride: usize,
     dilation: usize,
     depthwise: bool,
+    weight_learns: bool,
 }
 
 impl ConvNorm {
@@ -82,17 +84,14 @@ impl ConvNorm {
         let scale = self.norm.gamma.val() / deviation;
         let bias = self.norm.beta.val() - mean * scale.clone();
         let [channels] = scale.dims();
-        // A weight that does not learn must not get a gradient by way of γ: it would be the costliest of all.
-        let scale = if self.weight.is_require_grad() { scale } else { scale.detach() };
         let weight = self.weight.val() * scale.reshape([channels, 1, 1, 1]);
+        let weight = if self.weight_learns || !weight.is_autodiff() { weight } else { weight.inner().autodiff() };
         self.convolve(x, weight, Some(bias))
     }
 
     /// Stops a depthwise convolution's weight, and with it γ, from learning; β still does.
     pub fn freeze_depthwise(mut self) -> Self {
-        if self.depthwise {
-            self.weight = self.weight.set_require_grad(false);
-        }
+        self.weight_learns &= !self.depthwise;
         self
     }
 

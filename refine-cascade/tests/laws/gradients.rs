@@ -72,8 +72,8 @@ fn of_warp_supervision() {
 fn of_both_ways_of_the_bipath_loss() {
     let start = uniform(72, -1.0, 1.0, 7);
     check(&start, [2, 6, 6], |both| {
-        let forward = wrap(both.clone().slice([0..1]));
-        let back = wrap(both.slice([1..2]));
+        let forward = wrap(both.clone().narrow(0, 0, 1));
+        let back = wrap(both.narrow(0, 1, 1));
         bipath_loss(&forward, &back, &known(), &config())
     });
 }
@@ -86,8 +86,8 @@ fn of_the_negative_loss() {
     let mut start = uniform(72, -0.5, 0.3, 9);
     (0..12).for_each(|row| start[row * 6 + row % 6] = 0.5);
     check(&start, [2, 6, 6], |both| {
-        let positive = wrap(both.clone().slice([0..1]));
-        let negative = wrap(both.slice([1..2]));
+        let positive = wrap(both.clone().narrow(0, 0, 1));
+        let negative = wrap(both.narrow(0, 1, 1));
         negative_loss(&positive, &negative, mask.clone(), 0.5)
     });
 }

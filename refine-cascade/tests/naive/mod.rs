@@ -143,15 +143,15 @@ pub fn labels(
         // Rows of a weighted system: weight, position round the cell, displacement of the match.
         let mut system = Vec::new();
         let mut support = 0.0;
-        for k in 0..best.len() {
+        for (k, weight) in kept.iter().enumerate() {
             let (ky, kx) = row_column(source, k);
             let (dy, dx) = (ky - iy, kx - ix);
-            if dy.abs() <= radius && dx.abs() <= radius && kept[k] > 0.0 {
+            if dy.abs() <= radius && dx.abs() <= radius && *weight > 0.0 {
                 let squared = (dy * dy + dx * dx) as f64;
                 let gauss = (-squared / (2.0 * config.window * config.window)).exp();
                 support += gauss;
                 let moved = [voted_at(k)[0] - kx as f64, voted_at(k)[1] - ky as f64];
-                system.push((gauss * kept[k], [dx as f64, dy as f64], moved));
+                system.push((gauss * weight, [dx as f64, dy as f64], moved));
             }
         }
         if support < config.min_support {

@@ -118,7 +118,7 @@ impl Session {
         let steps = self.config.train.steps;
         let bar = progress::steps(steps, self.state.step);
         let began = Instant::now();
-        if self.state.step == 0 {
+        if self.state.step == 0 || self.state.step >= steps {
             self.validate()?;
         }
         while self.state.step < steps {

@@ -1,13 +1,11 @@
 //! Bad input: a clear error that names the file and says what to do, and nothing lost.
 
-mod support;
-
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use crate::support::{Scene, state};
 use image::{ImageFormat, Rgb, RgbImage};
-use support::{Scene, state};
 
 /// A folder of classes with so many images each.
 fn folder(scene: &Scene, classes: &[(&str, usize)]) -> String {
@@ -111,7 +109,7 @@ fn weights_that_are_not_what_they_should_be() {
     let scene = Scene::new();
     let data = folder(&scene, &[("cup", 2), ("lamp", 2)]);
     let train = |weights: &str| {
-        let more = ["train", "--data", &data, "--run", weights, "--device", "cpu", "--overwrite", "--weights", weights];
+        let more = ["train", "--data", &data, "--run", "w", "--device", "cpu", "--overwrite", "--weights", weights];
         scene.fail(&more)
     };
     let text = scene.path("text.pth").to_string_lossy().into_owned();

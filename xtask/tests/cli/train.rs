@@ -1,16 +1,14 @@
 //! The main job, end to end, as a user runs it.
 
-mod support;
-
 /// The library user's way, which has to find what the command line finds.
-#[path = "../../refine-cascade/examples/match_pair.rs"]
+#[path = "../../../refine-cascade/examples/match_pair.rs"]
 mod match_pair;
 
 use std::io::Read;
 use std::process::Stdio;
 use std::time::Duration;
 
-use support::{Scene, state};
+use crate::support::{Scene, state};
 
 #[test]
 fn a_run_trains_is_scored_and_matches() {

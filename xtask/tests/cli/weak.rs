@@ -1,10 +1,8 @@
 //! Weak means weak: key points score, and do nothing else.
 
-mod support;
-
 use std::path::Path;
 
-use support::{Scene, state};
+use crate::support::{Scene, state};
 
 #[test]
 fn a_run_without_key_points_ends_in_the_same_parameters() {

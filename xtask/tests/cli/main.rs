@@ -1,0 +1,6 @@
+//! The binary as its users run it.
+
+mod bad_input;
+mod support;
+mod train;
+mod weak;
