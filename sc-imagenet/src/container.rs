@@ -85,10 +85,7 @@ fn next_jpeg_marker(bytes: &[u8], from: usize) -> Option<(u8, usize)> {
 fn inspect_png(bytes: &[u8]) -> Container {
     let mut declared = None;
     let mut at: usize = 8;
-    loop {
-        let (Some(length), Some(kind)) = (be_u32(bytes, at), bytes.get(at + 4..at + 8)) else {
-            break;
-        };
+    while let (Some(length), Some(kind)) = (be_u32(bytes, at), bytes.get(at + 4..at + 8)) {
         if kind == b"IHDR" {
             declared = be_u32(bytes, at + 8).zip(be_u32(bytes, at + 12));
         }

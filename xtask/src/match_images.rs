@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use corr_volume::{Frame, Grid};
 use eval::{DrawnMatch, draw_matches, side_by_side, warp_source};
 use image::RgbImage;
 use sc_imagenet::{DecodeLimits, decode};
@@ -16,7 +17,9 @@ use crate::score::match_points;
 use crate::trained::{Trained, Which};
 
 /// Points on a side of the grid that is matched where no points are given.
-const GRID: usize = 12;
+const GRID: usize = 9;
+/// Images smaller than this are shown enlarged.
+const LEAST_SIDE: u32 = 240;
 /// The share of the largest mask weight below which a grid point is taken for background.
 const FOREGROUND: f32 = 0.75;
 
@@ -110,7 +113,14 @@ impl MatchArgs {
             let (back, _) = match_points(&describer, ends.1, ends.0, &lattice, method)?;
             let warped =
                 warp_source(&source, target.dimensions(), |point| interpolate(&back, target.dimensions(), point));
-            write(out, &draw_matches(&source, &target, &matches), &side_by_side(&[&source, &warped, &target]))?;
+            let (source_shown, from) = enlarge(&source);
+            let (target_shown, to) = enlarge(&target);
+            let shown: Vec<DrawnMatch> = matches
+                .iter()
+                .map(|m| DrawnMatch { source: from.to_input(m.source), target: to.to_input(m.target), ..*m })
+                .collect();
+            let lines = draw_matches(&source_shown, &target_shown, &shown);
+            write(out, &lines, &side_by_side(&[&source_shown, &enlarge(&warped).0, &target_shown]))?;
         }
         let records: Vec<_> = matches
             .iter()
@@ -134,8 +144,8 @@ fn foreground_grid(
     let mask = source.mask.to_data().try_into_vec::<f32>().map_err(|error| anyhow::anyhow!("{error:?}"))?;
     let largest = mask.iter().copied().fold(0.0, f32::max);
     let input = describer.extractor.layout.input as u32;
-    let frame = corr_volume::Frame::stretched(size, (input, input));
-    let grid = corr_volume::Grid::new(height, width);
+    let frame = Frame::stretched(size, (input, input));
+    let grid = Grid::new(height, width);
     let points = (0..GRID * GRID).map(|index| {
         let place = |index: usize, count: u32| (index as f32 + 0.5) * count as f32 / GRID as f32 - 0.5;
         [place(index % GRID, size.0), place(index / GRID, size.1)]
@@ -167,6 +177,15 @@ fn interpolate(values: &[[f32; 2]], size: (u32, u32), [x, y]: [f32; 2]) -> Optio
     let corners = [at(row, column)?, at(row, column + 1)?, at(row + 1, column)?, at(row + 1, column + 1)?];
     let shares = [(1.0 - across) * (1.0 - down), across * (1.0 - down), (1.0 - across) * down, across * down];
     Some([0, 1].map(|axis| corners.iter().zip(shares).map(|(corner, share)| corner[axis] * share).sum()))
+}
+
+/// An image at a size at which lines and dots can be told apart, and the way of its points there.
+fn enlarge(image: &RgbImage) -> (RgbImage, Frame) {
+    let (width, height) = image.dimensions();
+    let factor = LEAST_SIDE.div_ceil(width.min(height)).max(1);
+    let size = (width * factor, height * factor);
+    let frame = Frame::stretched((width, height), size);
+    (image::imageops::resize(image, size.0, size.1, image::imageops::FilterType::Triangle), frame)
 }
 
 /// Writes two pictures, one above the other.
