@@ -89,7 +89,7 @@ impl ConvNorm {
         self.convolve(x, weight, Some(bias))
     }
 
-    /// Stops a depthwise convolution's weight, and with it γ, from learning; β still does.
+    /// Stops a depthwise convolution's weight from learning. β still does, and γ by the mean that it scales alone.
     pub fn freeze_depthwise(mut self) -> Self {
         self.weight_learns &= !self.depthwise;
         self
