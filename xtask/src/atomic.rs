@@ -16,7 +16,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     write_with(path, |file| file.write_all(bytes).map_err(Into::into))
 }
 
-/// As [`write`], with the content from a closure.
+/// As [`write()`], with the content from a closure.
 pub fn write_with(path: &Path, fill: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
     let folder = path.parent().unwrap_or_else(|| Path::new("."));
     let attempt = || -> Result<()> {
