@@ -32,7 +32,7 @@ impl RunFolder {
         let run = RunFolder::of(name);
         if run.config().exists() {
             bail!(
-                "the run {} is already there; use --resume to go on with it, --run NAME for another, or remove the folder",
+                "the run {} is already there; use --resume to go on with it, --overwrite to replace it, or --run NAME for another",
                 run.root.display()
             );
         }
