@@ -88,7 +88,7 @@ impl Session {
             head_optimizer: clipped.init(),
             foregrounds: Foregrounds::new(start.network.classifier.valid(), &config.mask),
             validation: Validation::find(&config, &folders)?,
-            network: start.network,
+            network: for_training(start.network, &config),
             extractor: start.extractor,
             state: start.state,
             run,
@@ -96,9 +96,6 @@ impl Session {
             device,
             images,
         };
-        if !session.config.backbone.tune_depthwise {
-            session.network.backbone = session.network.backbone.with_frozen_depthwise();
-        }
         let last = session.last();
         if resume && last.exists() {
             session.load(&last)?;
@@ -302,10 +299,7 @@ impl Session {
 
     fn load(&mut self, path: &Path) -> Result<()> {
         let checkpoint = Checkpoint::load(path)?;
-        self.network = network_of(&checkpoint, &self.config, &self.device)?;
-        if !self.config.backbone.tune_depthwise {
-            self.network.backbone = self.network.backbone.clone().with_frozen_depthwise();
-        }
+        self.network = for_training(network_of(&checkpoint, &self.config, &self.device)?, &self.config);
         let [backbone, head] = &checkpoint.optimizers[..] else {
             bail!("{} has no optimiser states and cannot be resumed from", path.display());
         };
@@ -315,6 +309,14 @@ impl Session {
         self.state = checkpoint.state;
         Ok(())
     }
+}
+
+/// The network with those parts frozen that the configuration says do not learn.
+fn for_training(mut network: Network, config: &TrainConfig) -> Network {
+    if !config.backbone.tune_depthwise {
+        network.backbone = network.backbone.with_frozen_depthwise();
+    }
+    network
 }
 
 /// Takes the gradients of a part of the network out of those of the whole.
