@@ -21,6 +21,8 @@ pub struct KeyPointImage {
     pub size: (u32, u32),
     /// The class's key points in their fixed order; `None` where the image does not show one.
     pub key_points: Vec<Option<[f32; 2]>>,
+    /// The annotated box of the object, where the benchmark has one.
+    pub object_box: Option<PixelBox>,
 }
 
 /// The part of a data set whose key points may be looked at.
@@ -80,6 +82,30 @@ pub struct PairImage {
     pub key_point_box: PixelBox,
     /// The annotated box of the object, where the benchmark has one.
     pub object_box: Option<PixelBox>,
+    /// The key points that this image shows and the other one of the pair does not, where the benchmark says.
+    pub unshared: Vec<UnsharedPoint>,
+}
+
+/// A key point that one image of a pair shows and the other does not.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct UnsharedPoint {
+    /// Which of the class's key points.
+    pub id: u16,
+    /// Where it is.
+    pub point: [f32; 2],
+}
+
+/// What makes a pair hard, as SPair-71k annotates it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Difficulty {
+    /// Change of viewpoint: 0 (easy), 1 (medium), 2 (hard).
+    pub viewpoint: u8,
+    /// Change of scale: 0, 1, 2.
+    pub scale: u8,
+    /// Which image cuts its object off: 0 (none), 1 (source), 2 (target), 3 (both).
+    pub truncation: u8,
+    /// In which image something hides the object: 0 (none), 1 (source), 2 (target), 3 (both).
+    pub occlusion: u8,
 }
 
 /// A source and a target image of one class with the key points that they share; there is at least one.
@@ -93,6 +119,10 @@ pub struct KeyPointPair {
     pub source: PairImage,
     /// Where the answers lie, when matching forward.
     pub target: PairImage,
+    /// Which of the class's key points each of the shared points is; as many as `source.points`.
+    pub ids: Vec<u16>,
+    /// What makes the pair hard, where the benchmark says.
+    pub difficulty: Option<Difficulty>,
 }
 
 impl KeyPointPair {
@@ -103,16 +133,33 @@ impl KeyPointPair {
     /// If the images are of different classes.
     pub fn new(source: &KeyPointImage, target: &KeyPointImage) -> Option<Self> {
         assert_eq!(source.class, target.class, "a pair of key points needs two images of one class");
-        let shared = source.key_points.iter().zip(&target.key_points).filter_map(|(&from, &to)| from.zip(to));
-        let (from, to): (Vec<_>, Vec<_>) = shared.unzip();
+        let both =
+            |id: usize| (source.key_points.get(id).copied().flatten(), target.key_points.get(id).copied().flatten());
+        let count = source.key_points.len().max(target.key_points.len());
+        let (mut ids, mut from, mut to) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut source_only, mut target_only) = (Vec::new(), Vec::new());
+        for id in 0..count {
+            let name = u16::try_from(id).unwrap_or(u16::MAX);
+            match both(id) {
+                (Some(here), Some(there)) => {
+                    ids.push(name);
+                    from.push(here);
+                    to.push(there);
+                }
+                (Some(point), None) => source_only.push(UnsharedPoint { id: name, point }),
+                (None, Some(point)) => target_only.push(UnsharedPoint { id: name, point }),
+                (None, None) => {}
+            }
+        }
         let stem = |image: &KeyPointImage| image.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let side = |image: &KeyPointImage, points: Vec<[f32; 2]>| {
+        let side = |image: &KeyPointImage, points: Vec<[f32; 2]>, unshared: Vec<UnsharedPoint>| {
             Some(PairImage {
                 path: image.path.clone(),
                 size: image.size,
                 points,
                 key_point_box: tight_box(image.key_points.iter().flatten())?,
-                object_box: None,
+                object_box: image.object_box,
+                unshared,
             })
         };
         if from.is_empty() {
@@ -121,8 +168,10 @@ impl KeyPointPair {
         Some(Self {
             id: format!("{}/{}--{}", source.class, stem(source), stem(target)),
             class: source.class.clone(),
-            source: side(source, from)?,
-            target: side(target, to)?,
+            source: side(source, from, source_only)?,
+            target: side(target, to, target_only)?,
+            ids,
+            difficulty: None,
         })
     }
 

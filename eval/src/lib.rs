@@ -31,6 +31,7 @@
 //!     class: "Duck".to_owned(),
 //!     size: (100, 80),
 //!     key_points: vec![Some([20.0 + shift, 10.0]), Some([70.0 + shift, 60.0]), None],
+//!     object_box: None,
 //! };
 //! let pairs = PairSelection::ALL.pairs(&[image("a.png", 0.0), image("b.png", 4.0)]);
 //! assert_eq!(pairs[0].id, "Duck/a--b");
@@ -64,7 +65,10 @@ mod willow;
 pub use average::{Bootstrap, Pck, average, class_means};
 pub use baseline::identity;
 pub use drawing::{DrawnMatch, draw_matches, side_by_side, warp_source};
-pub use key_points::{KeyPointImage, KeyPointPair, PairImage, PairSelection, PixelBox, Split, UnknownSplit, tight_box};
+pub use key_points::{
+    Difficulty, KeyPointImage, KeyPointPair, PairImage, PairSelection, PixelBox, Split, UnknownSplit, UnsharedPoint,
+    tight_box,
+};
 pub use mat::{MatError, MatProblem, Matrix, parse_matrix, read_matrix, write_matrix};
 pub use pck::{PairScore, ScoreError, score_pair};
 pub use predictions::{CacheKey, Prediction, PredictionCache, PredictionsError};

@@ -93,7 +93,7 @@ pub fn read_willow(root: &Path, split: Split) -> Result<WillowImages, WillowErro
                 continue;
             }
             let size = image_size(&path)?;
-            found.images.push(KeyPointImage { path, class: class.clone(), size, key_points });
+            found.images.push(KeyPointImage { path, class: class.clone(), size, key_points, object_box: None });
         }
     }
     if any_image { Ok(found) } else { Err(WillowError::NoImages(root.to_owned())) }

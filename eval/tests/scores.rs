@@ -12,7 +12,7 @@ use rand_chacha::ChaCha8Rng;
 
 fn image(name: &str, class: &str, size: (u32, u32), points: &[[f32; 2]]) -> KeyPointImage {
     let key_points = points.iter().copied().map(Some).collect();
-    KeyPointImage { path: name.into(), class: class.to_owned(), size, key_points }
+    KeyPointImage { path: name.into(), class: class.to_owned(), size, key_points, object_box: None }
 }
 
 /// A 200×100 target whose key points span a box of 80×40 pixels that ends at (140, 70).

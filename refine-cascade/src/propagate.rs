@@ -15,14 +15,16 @@ pub(crate) fn gaussian_taps(radius: usize, sigma: f64) -> Vec<f32> {
 }
 
 /// `E = T · L` in place, `L_ij = Σ_δ G(δ) T_{i+δ, j+δ}`, the sum split into its vertical and its
-/// horizontal part.
+/// horizontal part; `E = L` without `own`.
 ///
 /// Both parts run over long contiguous slices. A vertical shift by d of a target map is one slice
 /// of it. For the horizontal shift every target row is followed by `radius` zeros, so that a shift
 /// of the whole map reads zeros where it leaves a row.
-pub(crate) fn propagate(evidence: &mut [f32], source: Grid, target: Grid, radius: usize) {
+pub(crate) fn propagate(evidence: &mut [f32], source: Grid, target: Grid, radius: usize, own: bool) {
     if radius == 0 {
-        evidence.par_iter_mut().for_each(|t| *t *= *t);
+        if own {
+            evidence.par_iter_mut().for_each(|t| *t *= *t);
+        }
         return;
     }
     let taps = gaussian_taps(radius, radius as f64 / 2.0);
@@ -73,7 +75,7 @@ pub(crate) fn propagate(evidence: &mut [f32], source: Grid, target: Grid, radius
                 }
                 for (row, sums) in map.chunks_exact_mut(target.width).zip(sum.chunks(stride)) {
                     for (t, support) in row.iter_mut().zip(sums) {
-                        *t *= support;
+                        *t = if own { *t * support } else { *support };
                     }
                 }
             }

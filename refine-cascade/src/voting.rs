@@ -13,14 +13,20 @@ use crate::propagate::propagate;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct VoteConfig {
-    /// Exponent p of `T = max(0, C)^p`. Default 2.
+    /// Exponent p of the evidence `T = max(0, C)^p`. Default 2.
     pub power: f32,
+    /// Above 0, the evidence is not the correlation but how much both images prefer the match:
+    /// `T = √(softmax_j(C / τ) · softmax_i(C / τ))^p` with this τ. Default 0. For the volume of a trained
+    /// student, whose correlations are peaked where raw ones are flat.
+    pub temperature: f32,
     /// Weigh the evidence with both masks. Default true.
     pub mask: bool,
     /// Let neighbours that move alike support each other. Default true.
     pub propagate: bool,
     /// Radius of the propagation in cells; its Gaussian has σ = radius / 2. Default 3.
     pub radius: usize,
+    /// Weigh the neighbours' support with the match's own evidence, `E = T · L`; off: `E = L`. Default true.
+    pub own: bool,
     /// Multiply with the regularised Hough histogram of offsets. Default true.
     pub enhance: bool,
     /// Radius in bins of the Gaussian that smooths the histogram. Default 3, a 7×7 window.
@@ -32,13 +38,25 @@ pub struct VoteConfig {
     pub mirror: bool,
 }
 
+impl VoteConfig {
+    /// For the volume of a trained student: mutual softmax of temperature .1, propagated, nothing else.
+    ///
+    /// A student has learnt what voting says. Voting its volume again with the full chain squares what is
+    /// peaked already and loses; the smoothing alone gains.
+    pub fn for_trained() -> Self {
+        Self { power: 1.0, temperature: 0.1, mask: false, own: false, enhance: false, ..Self::default() }
+    }
+}
+
 impl Default for VoteConfig {
     fn default() -> Self {
         Self {
             power: 2.0,
+            temperature: 0.0,
             mask: true,
             propagate: true,
             radius: 3,
+            own: true,
             enhance: true,
             hough_radius: 3,
             hough_sigma: 1.487,
@@ -63,7 +81,7 @@ pub struct EitherVote {
 /// Votes a batch of volumes on the host; no gradient flows through.
 ///
 /// ```text
-/// T_ij = m_i m_j max(0, C_ij)^p                                mask
+/// T_ij = m_i m_j max(0, C_ij)^p                                mask (or the mutual softmax for max(0, C))
 /// E_ij = T_ij Σ_δ exp(−|δ|²/2σ²) T_{i+δ, j+δ},  σ = r/2         propagate, zero outside the grids
 /// V_ij = E_ij (G ∗ H)(j − i),  H(o) = Σ_{j−i=o} E_ij           enhance
 /// ```
@@ -171,6 +189,7 @@ fn vote_batch(
     check_mask("source", &source_mask, volume.batch(), source);
     check_mask("target", &target_mask, volume.batch(), target);
     assert!(config.power > 0.0, "the power of the evidence is above 0, not {}", config.power);
+    assert!(config.temperature >= 0.0, "the temperature of the evidence is 0 or above, not {}", config.temperature);
     let source_mask = read(source_mask);
     let target_mask = read(target_mask);
     let mut values = read(volume.values());
@@ -181,7 +200,7 @@ fn vote_batch(
         .map(|((pair, source_mask), target_mask)| {
             load(pair, source_mask, target_mask, target, config);
             if config.propagate {
-                propagate(pair, source, target, config.radius);
+                propagate(pair, source, target, config.radius, config.own);
             }
             let mut share = 0.0;
             if config.enhance || peak != Peak::Skip {
@@ -211,6 +230,9 @@ pub(crate) fn check_mask(which: &str, mask: &Tensor<3>, batch: usize, grid: Grid
 
 /// Correlations become masked evidence, in place; the target is mirrored on its way in.
 fn load(pair: &mut [f32], source_mask: &[f32], target_mask: &[f32], target: Grid, config: &VoteConfig) {
+    if config.temperature > 0.0 {
+        mutual_softmax(pair, target.cells(), config.temperature);
+    }
     pair.par_chunks_mut(target.cells()).zip(source_mask).for_each(|(map, source_weight)| {
         match config.power {
             1.0 => map.iter_mut().for_each(|c| *c = c.max(0.0)),
@@ -231,4 +253,28 @@ fn load(pair: &mut [f32], source_mask: &[f32], target_mask: &[f32], target: Grid
 
 fn mirror_columns(pair: &mut [f32], target: Grid) {
     pair.par_chunks_exact_mut(target.width).for_each(|row| row.reverse());
+}
+
+/// `√(softmax_j(C_ij / τ) · softmax_i(C_ij / τ))` in place.
+fn mutual_softmax(pair: &mut [f32], columns: usize, temperature: f32) {
+    let mut column_peaks = vec![f32::NEG_INFINITY; columns];
+    for row in pair.chunks_exact(columns) {
+        column_peaks.iter_mut().zip(row).for_each(|(peak, value)| *peak = peak.max(*value));
+    }
+    let mut column_sums = vec![0.0f32; columns];
+    for row in pair.chunks_exact(columns) {
+        for ((sum, peak), value) in column_sums.iter_mut().zip(&column_peaks).zip(row) {
+            *sum += ((value - peak) / temperature).exp();
+        }
+    }
+    // √(e^a / s · e^b / t) = e^((a + b) / 2) / √(s t): one exponential for both directions.
+    let column_scales: Vec<f32> = column_sums.iter().map(|sum| sum.sqrt().recip()).collect();
+    pair.par_chunks_exact_mut(columns).for_each(|row| {
+        let peak = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let sum: f32 = row.iter().map(|value| ((value - peak) / temperature).exp()).sum();
+        let scale = sum.sqrt().recip();
+        for ((value, column_peak), column_scale) in row.iter_mut().zip(&column_peaks).zip(&column_scales) {
+            *value = ((*value - 0.5 * (peak + column_peak)) / temperature).exp() * scale * column_scale;
+        }
+    });
 }

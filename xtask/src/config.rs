@@ -87,7 +87,7 @@ fn merge(into: &mut Table, from: Table, known: &Table, prefix: &str) -> Result<(
         };
         match (expected, value) {
             // A readout's keys depend on its kind, so that it is replaced as a whole.
-            (Value::Table(known), Value::Table(from)) if key != "readout" => {
+            (Value::Table(known), Value::Table(from)) if !key.ends_with("readout") => {
                 let Some(Value::Table(into)) = into.get_mut(&key) else { bail!("`{path}` is not a section") };
                 merge(into, from, known, &path)?;
             }

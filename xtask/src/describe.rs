@@ -6,7 +6,7 @@ use anyhow::Result;
 use burn::module::Module;
 use burn::tensor::Tensor;
 use corr_volume::{BackboneName, BatchNormMode, CorrVolume, Grid, Readout, hyperpixel, l2_normalise};
-use refine_cascade::vote;
+use refine_cascade::{VoteConfig, vote};
 
 use crate::config::TrainConfig;
 use crate::foreground::Foregrounds;
@@ -141,7 +141,9 @@ impl<'a> Describer<'a> {
     /// If the method's stage is not one of the run's, or a baseline is asked for that the run has not.
     pub fn volume(&self, source: &Description, target: &Description, method: Method) -> (CorrVolume, Readout) {
         let of = |a: &Tensor<4>, b: &Tensor<4>| CorrVolume::cosine(a.clone(), b.clone());
-        let voted = |volume: &CorrVolume| vote(volume, source.mask.clone(), target.mask.clone(), &self.config.vote);
+        let voted =
+            |volume: &CorrVolume, config: &VoteConfig| vote(volume, source.mask.clone(), target.mask.clone(), config);
+        let student = &self.config.student;
         let readout = self.config.student.readout;
         let baselines = |of: &'_ Description| match of.baselines.clone() {
             Some(baselines) => baselines,
@@ -152,10 +154,11 @@ impl<'a> Describer<'a> {
             Method::Untrained => (of(&baselines(source).untrained, &baselines(target).untrained), readout),
             Method::RawHard => (of(&source.raw, &target.raw), Readout::Hard),
             Method::Raw => (of(&source.raw, &target.raw), readout),
-            Method::RawVoted => (voted(&of(&source.raw, &target.raw).relu()), readout),
+            Method::RawVoted => (voted(&of(&source.raw, &target.raw), &self.config.vote), readout),
             Method::Stage(stage) => (of(&source.stages[stage - 1], &target.stages[stage - 1]), readout),
             Method::StageVoted(stage) => {
-                (voted(&of(&source.stages[stage - 1], &target.stages[stage - 1]).relu()), readout)
+                let volume = of(&source.stages[stage - 1], &target.stages[stage - 1]);
+                (voted(&volume, &student.vote), student.voted_readout)
             }
         }
     }

@@ -84,6 +84,7 @@ impl EvalArgs {
         let mut trained = Trained::open(&self.run, self.checkpoint, &device)?;
         if let Some(readout) = self.readout {
             trained.config.student.readout = readout;
+            trained.config.student.voted_readout = readout;
         }
         let (folder, split) = self.data(&trained)?;
         let found = read_willow(&folder, split)?;
@@ -103,7 +104,7 @@ impl EvalArgs {
         }
         let key = CacheKey::from([
             ("parameters".to_owned(), trained.parameters.clone()),
-            ("readout".to_owned(), format!("{:?}", trained.config.student.readout)),
+            ("asked".to_owned(), format!("{:?} {:?}", trained.config.student, trained.config.vote)),
             ("device".to_owned(), device_name(&device)),
             ("data".to_owned(), std::path::absolute(&folder)?.display().to_string()),
         ]);

@@ -36,6 +36,16 @@ pub fn vote(
         cell_at(target, row, column)
     };
     let mut evidence = volume.clone();
+    if config.temperature > 0.0 {
+        let weight = |i: usize, j: usize| (volume[i][j] / f64::from(config.temperature)).exp();
+        for (i, row) in evidence.iter_mut().enumerate() {
+            for (j, value) in row.iter_mut().enumerate() {
+                let of_row: f64 = (0..volume[i].len()).map(|j| weight(i, j)).sum();
+                let of_column: f64 = (0..volume.len()).map(|i| weight(i, j)).sum();
+                *value = (weight(i, j) / of_row * weight(i, j) / of_column).sqrt();
+            }
+        }
+    }
     for (i, row) in evidence.iter_mut().enumerate() {
         for (j, value) in row.iter_mut().enumerate() {
             *value = value.max(0.0).powf(f64::from(config.power));
@@ -62,7 +72,7 @@ pub fn vote(
                         }
                     }
                 }
-                *value *= support;
+                *value = if config.own { *value * support } else { support };
             }
         }
     }

@@ -242,12 +242,19 @@ pub struct StudentSection {
     pub voted_share: f64,
     /// Labels from the geometric mean of the previous stage with the frozen affinity (against drift).
     pub anchored: bool,
+    /// Labels of the second and later students from the previous stage's volume, voted by `student.vote`, instead of
+    /// from the anchored volume, voted by `vote`.
+    pub propagated: usize,
     /// Vote each pair with its target as it is and mirrored, and keep what agrees better.
     pub mirror: bool,
     /// Temperature of the margin over negative pairs, in cosine.
     pub negative_temperature: f64,
     /// How a student's volume is read out.
     pub readout: Readout,
+    /// How a student's own volume is voted when it is asked to be.
+    pub vote: VoteConfig,
+    /// How a student's voted volume is read out.
+    pub voted_readout: Readout,
 }
 
 impl Default for StudentSection {
@@ -259,9 +266,12 @@ impl Default for StudentSection {
             target_sigma: 1.0,
             voted_share: 0.5,
             anchored: true,
+            propagated: 0,
             mirror: false,
             negative_temperature: 0.05,
             readout: Readout::Kernel { beta: 35.0, sigma: 10.0 },
+            vote: VoteConfig::for_trained(),
+            voted_readout: Readout::Kernel { beta: 10.0, sigma: 8.0 },
         }
     }
 }
@@ -378,6 +388,8 @@ impl TrainConfig {
         }
         let positive = [
             ("student.temperature", self.student.temperature),
+            ("vote.power", f64::from(self.vote.power)),
+            ("student.vote.power", f64::from(self.student.vote.power)),
             ("train.learning_rate", self.train.learning_rate),
             ("classifier.learning_rate", self.classifier.learning_rate),
         ];
