@@ -1,6 +1,6 @@
 //! Pairs' scores become one number: the averages of a [`Protocol`](crate::Protocol), and how sure they are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -42,22 +42,8 @@ impl Default for Bootstrap {
 ///
 /// If there are no pairs, a pair has no points, or the pairs were scored at different numbers of thresholds.
 pub fn average(scores: &[PairScore], average: Average, bootstrap: Bootstrap) -> Vec<Pck> {
-    assert!(!scores.is_empty(), "there are no pairs to average");
-    let thresholds = scores[0].correct.len();
-    for score in scores {
-        assert!(score.points > 0, "a pair of class {} has no points", score.class);
-        assert_eq!(score.correct.len(), thresholds, "pairs were scored at different thresholds");
-    }
     let terms = Terms::new(scores, average);
-    let values = terms.mean(|group, draw| group[draw]);
-    let mut rng = ChaCha8Rng::seed_from_u64(bootstrap.seed);
-    let mut resampled = vec![Vec::with_capacity(bootstrap.resamples); thresholds];
-    for _ in 0..bootstrap.resamples {
-        let means = terms.mean(|group, _| group[rng.random_range(0..group.len())]);
-        for (of_threshold, mean) in resampled.iter_mut().zip(means) {
-            of_threshold.push(mean);
-        }
-    }
+    let (values, resampled) = (terms.value(), resample(&terms, bootstrap));
     let with_interval = |(value, mut means): (f64, Vec<f64>)| {
         means.sort_unstable_by(f64::total_cmp);
         Pck { value, low: quantile(&means, 0.025).unwrap_or(value), high: quantile(&means, 0.975).unwrap_or(value) }
@@ -77,53 +63,72 @@ pub fn class_means(scores: &[PairScore]) -> BTreeMap<String, Vec<f64>> {
 }
 
 /// The pairs' contributions to an average: a weighted mean within each group, then the mean over groups.
-struct Terms {
-    /// Pairs by group: one group, or one a class.
+///
+/// Pairs that contribute the same are one kind: a benchmark of ten thousand pairs has some hundred kinds, and a
+/// resample has to be counted by kind only.
+pub(crate) struct Terms {
+    /// The kinds of the pairs of each group: one group, or one a class.
     groups: Vec<Vec<usize>>,
-    /// Weight of each pair in its group.
+    /// Weight of each kind.
     weights: Vec<f64>,
-    /// Weighted share of right points, `[pair * thresholds + threshold]`.
+    /// Weighted share of right points, `[kind * thresholds + threshold]`.
     weighted: Vec<f64>,
     thresholds: usize,
 }
 
 impl Terms {
-    fn new(scores: &[PairScore], average: Average) -> Self {
-        let groups = match average {
-            Average::Image | Average::Point => vec![(0..scores.len()).collect()],
-            Average::Category => {
-                let mut classes: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-                for (index, score) in scores.iter().enumerate() {
-                    classes.entry(&score.class).or_default().push(index);
-                }
-                classes.into_values().collect()
-            }
-        };
-        let weight = |score: &PairScore| if average == Average::Point { score.points as f64 } else { 1.0 };
-        let weighted = |score: &PairScore| {
-            let factor = weight(score) / score.points as f64;
-            score.correct.iter().map(move |correct| *correct as f64 * factor).collect::<Vec<_>>()
-        };
-        Self {
-            groups,
-            weights: scores.iter().map(weight).collect(),
-            weighted: scores.iter().flat_map(weighted).collect(),
-            thresholds: scores[0].correct.len(),
+    /// # Panics
+    ///
+    /// If there are no pairs, a pair has no points, or the pairs were scored at different numbers of thresholds.
+    pub(crate) fn new(scores: &[PairScore], average: Average) -> Self {
+        assert!(!scores.is_empty(), "there are no pairs to average");
+        let thresholds = scores[0].correct.len();
+        let (mut weights, mut weighted) = (Vec::new(), Vec::new());
+        let mut kinds: HashMap<(usize, &[usize]), usize> = HashMap::new();
+        let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for score in scores {
+            assert!(score.points > 0, "a pair of class {} has no points", score.class);
+            assert_eq!(score.correct.len(), thresholds, "pairs were scored at different thresholds");
+            let kind = *kinds.entry((score.points, &score.correct)).or_insert_with(|| {
+                let weight = if average == Average::Point { score.points as f64 } else { 1.0 };
+                let factor = weight / score.points as f64;
+                weights.push(weight);
+                weighted.extend(score.correct.iter().map(|correct| *correct as f64 * factor));
+                weights.len() - 1
+            });
+            let group = if average == Average::Category { score.class.as_str() } else { "" };
+            groups.entry(group).or_default().push(kind);
         }
+        Self { groups: groups.into_values().collect(), weights, weighted, thresholds }
+    }
+
+    /// At how many thresholds the pairs were scored.
+    pub(crate) fn thresholds(&self) -> usize {
+        self.thresholds
+    }
+
+    /// The average itself, at each threshold.
+    pub(crate) fn value(&self) -> Vec<f64> {
+        self.mean(|group, draw| group[draw])
     }
 
     /// The average over as many pairs of each group as it has, the pair of each draw chosen by `choose`.
     fn mean(&self, mut choose: impl FnMut(&[usize], usize) -> usize) -> Vec<f64> {
         let mut mean = vec![0.0; self.thresholds];
         let mut sum = vec![0.0; self.thresholds];
+        let mut counts = vec![0u32; self.weights.len()];
         for group in &self.groups {
+            counts.fill(0);
+            for draw in 0..group.len() {
+                counts[choose(group, draw)] += 1;
+            }
             sum.fill(0.0);
             let mut weight = 0.0;
-            for draw in 0..group.len() {
-                let pair = choose(group, draw);
-                weight += self.weights[pair];
-                let terms = &self.weighted[pair * self.thresholds..(pair + 1) * self.thresholds];
-                sum.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
+            for (kind, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+                let count = f64::from(*count);
+                weight += count * self.weights[kind];
+                let terms = &self.weighted[kind * self.thresholds..(kind + 1) * self.thresholds];
+                sum.iter_mut().zip(terms).for_each(|(sum, term)| *sum += count * term);
             }
             mean.iter_mut().zip(&sum).for_each(|(mean, sum)| *mean += sum / weight);
         }
@@ -132,8 +137,22 @@ impl Terms {
     }
 }
 
+/// The averages of resampled pairs, by threshold and then by resample. The draws depend on the seed and the sizes of
+/// the groups alone.
+pub(crate) fn resample(terms: &Terms, bootstrap: Bootstrap) -> Vec<Vec<f64>> {
+    let mut rng = ChaCha8Rng::seed_from_u64(bootstrap.seed);
+    let mut resampled = vec![Vec::with_capacity(bootstrap.resamples); terms.thresholds];
+    for _ in 0..bootstrap.resamples {
+        let means = terms.mean(|group, _| group[rng.random_range(0..group.len())]);
+        for (of_threshold, mean) in resampled.iter_mut().zip(means) {
+            of_threshold.push(mean);
+        }
+    }
+    resampled
+}
+
 /// The q-quantile of sorted values, linear between the two nearest; `None` for no values.
-fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
+pub(crate) fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
     let position = q * sorted.len().checked_sub(1)? as f64;
     let (below, above) = (position.floor() as usize, position.ceil() as usize);
     Some(sorted[below] + (sorted[above] - sorted[below]) * (position - position.floor()))

@@ -53,25 +53,66 @@
 
 mod average;
 mod baseline;
+mod benchmarks;
+mod confusion;
+mod difficulty;
 mod drawing;
+mod figure_data;
+mod figures;
+mod flow;
+mod html_report;
+mod kap;
 mod key_points;
+mod markdown;
+mod mask_transfer;
 mod mat;
+mod measure;
+mod outside_predictions;
+mod paired_bootstrap;
 mod pck;
 mod predictions;
 mod protocol;
+mod published;
 mod report;
+mod tss;
 mod willow;
 
 pub use average::{Bootstrap, Pck, average, class_means};
 pub use baseline::identity;
+pub use benchmarks::{
+    BenchmarkError, BenchmarkName, BenchmarkSplit, CSV_TEMPLATE, CaltechPair, CaltechRow, JSONL_TEMPLATE, LeakReport,
+    OutlinedImage, PASCAL_CLASSES, PairFile, PairFileImage, PairName, PfPascalAnnotation, PfPascalRow, PfWillowRow,
+    ReadOptions, ReadPairs, SpairSize, TSS_SUBSETS, TableImage, TableRow, TssPair, UnknownBenchmark, leak_free,
+    parse_ap_10k_image, parse_ap_10k_pair, parse_caltech_list, parse_csv_table, parse_jsonl_table, parse_pair_layout,
+    parse_pf_pascal_annotation, parse_pf_pascal_list, parse_pf_willow_list, parse_sc_imagenet_pair, parse_spair_image,
+    parse_spair_pair, parse_tss_flip, read_caltech, read_caltech_list, read_pairs, read_pf_pascal_list, read_tss,
+};
+pub use confusion::{ConfusionScore, Rivals, score_confusion};
+pub use difficulty::{DifficultyField, DifficultyRow, difficulty_rows, difficulty_table};
 pub use drawing::{DrawnMatch, draw_matches, side_by_side, warp_source};
+pub use figure_data::{ClassScores, PckCurve};
+pub use figures::{Figure, FigureError, FigureFont, FigureFontError};
+pub use flow::{Flow, FlowError, FlowProblem, flow_bytes, parse_flow, read_flow, write_flow};
+pub use html_report::{BenchmarkSection, DrawnPair, HtmlReport, PairGroup, best_and_worst};
+pub use kap::{Candidate, KapAnswers, KapError, KapPair, average_precision, kap, kap_candidates};
 pub use key_points::{
     Difficulty, KeyPointImage, KeyPointPair, PairImage, PairSelection, PixelBox, Split, UnknownSplit, UnsharedPoint,
     tight_box,
 };
+pub use mask_transfer::{
+    LocalisationError, MaskScore, MaskTransferError, ObjectMask, compare_masks, localisation_error, score_mask_transfer,
+};
 pub use mat::{MatError, MatProblem, Matrix, parse_matrix, read_matrix, write_matrix};
+pub use outside_predictions::{
+    AskedPairs, OutsidePrediction, OutsidePredictionsError, parse_outside_predictions, read_outside_predictions,
+};
+pub use paired_bootstrap::{PairedDifference, paired_bootstrap};
 pub use pck::{PairScore, ScoreError, score_pair};
-pub use predictions::{CacheKey, Prediction, PredictionCache, PredictionsError};
+pub use predictions::{CacheKey, Prediction, PredictionCache, PredictionsError, parse_predictions};
 pub use protocol::{Average, Direction, Frame, Length, Protocol, ProtocolError};
-pub use report::{MethodScores, Row, ScoreReport, class_table};
+pub use published::{PublishedScore, published_scores};
+pub use report::{MethodScores, Row, ScoreReport, class_table, summary_table};
+pub use tss::{
+    FlowScore, FlowScoreError, ForegroundError, TSS_ALPHA, TssScores, TssSubset, read_foreground, score_flow,
+};
 pub use willow::{WillowError, WillowImages, read_willow, write_key_points};

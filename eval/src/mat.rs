@@ -18,6 +18,12 @@ const LARGEST_FILE: u64 = 64 << 20;
 const LARGEST_GROWTH: u64 = 64;
 const FREE_GROWTH: u64 = 64 << 10;
 
+/// MATLAB allows names of this many characters; one that is longer is damage.
+const LONGEST_NAME: usize = 63;
+
+/// At most this many names of other variables are told to the user.
+const MOST_NAMES: usize = 20;
+
 const HEADER_BYTES: usize = 128;
 const INT8: u32 = 1;
 const INT32: u32 = 5;
@@ -191,7 +197,9 @@ pub fn parse_matrix(bytes: &[u8], variable: &str) -> Result<Matrix, MatProblem> 
         if array.name == variable {
             return array.into_matrix();
         }
-        found.push(array.name);
+        if found.len() < MOST_NAMES {
+            found.push(array.name);
+        }
     }
     Err(MatProblem::MissingVariable { wanted: variable.to_owned(), found })
 }
@@ -286,7 +294,7 @@ impl<'a> Elements<'a> {
     }
 
     fn word(&mut self, what: &'static str) -> Result<u32, MatProblem> {
-        Ok(u32::from_ne_bytes(numbers(self.take(4, what)?, self.big_endian)[0]))
+        Ok(first_word(self.take(4, what)?, self.big_endian))
     }
 
     /// The type and content of the next element, and steps over its padding.
@@ -312,17 +320,21 @@ impl<'a> Elements<'a> {
 }
 
 /// Chunks of `N` bytes, turned into the order of this machine.
-fn numbers<const N: usize>(bytes: &[u8], big_endian: bool) -> Vec<[u8; N]> {
+fn numbers<const N: usize>(bytes: &[u8], big_endian: bool) -> impl Iterator<Item = [u8; N]> {
     let (chunks, _) = bytes.as_chunks::<N>();
     let swap = big_endian != cfg!(target_endian = "big");
-    let ordered = |chunk: &[u8; N]| {
+    chunks.iter().map(move |chunk| {
         let mut chunk = *chunk;
         if swap {
             chunk.reverse();
         }
         chunk
-    };
-    chunks.iter().map(ordered).collect()
+    })
+}
+
+/// The first four bytes as a number; 0 where there are fewer.
+fn first_word(bytes: &[u8], big_endian: bool) -> u32 {
+    numbers(bytes, big_endian).next().map_or(0, u32::from_ne_bytes)
 }
 
 /// One array element before its values are decoded.
@@ -337,16 +349,19 @@ impl<'a> Array<'a> {
     fn parse(content: &'a [u8], big_endian: bool) -> Result<Self, MatProblem> {
         let mut parts = Elements { bytes: content, offset: 0, big_endian };
         let flags = match parts.next("array flags")? {
-            (UINT32, flags) if flags.len() == 8 => u32::from_ne_bytes(numbers(flags, big_endian)[0]),
+            (UINT32, flags) if flags.len() == 8 => first_word(flags, big_endian),
             (kind, flags) => {
                 return Err(MatProblem::Damaged(format!("array flags of type {kind} and {} bytes", flags.len())));
             }
         };
         let dimensions = match parts.next("array dimensions")? {
-            (INT32, bytes) => numbers(bytes, big_endian).into_iter().map(i32::from_ne_bytes).collect(),
+            (INT32, bytes) => numbers(bytes, big_endian).map(i32::from_ne_bytes).collect(),
             (kind, _) => return Err(MatProblem::Damaged(format!("array dimensions of type {kind}"))),
         };
         let name = match parts.next("array name")? {
+            (INT8, name) if name.len() > LONGEST_NAME => {
+                return Err(MatProblem::Damaged(format!("an array name of {} bytes", name.len())));
+            }
             (INT8, name) => String::from_utf8_lossy(name).into_owned(),
             (kind, _) => return Err(MatProblem::Damaged(format!("an array name of type {kind}"))),
         };
@@ -386,7 +401,7 @@ fn decode(kind: u32, bytes: &[u8], big_endian: bool) -> Result<Vec<f64>, MatProb
             if bytes.len() % size_of::<$number>() != 0 {
                 return Err(MatProblem::Damaged(format!("{} bytes of {}", bytes.len(), stringify!($number))));
             }
-            numbers(bytes, big_endian).into_iter().map(|chunk| <$number>::from_ne_bytes(chunk) as f64).collect()
+            numbers(bytes, big_endian).map(|chunk| <$number>::from_ne_bytes(chunk) as f64).collect()
         }};
     }
     Ok(match kind {

@@ -98,6 +98,14 @@ fn distance(p: [f32; 2], q: [f32; 2], scale: [f64; 2]) -> f64 {
     (dx * dx + dy * dy).sqrt()
 }
 
+impl Protocol {
+    /// The length L of the image predicted in, in the protocol's frame; `None` where it is to be that of a box which the
+    /// benchmark does not have.
+    pub fn length_of(&self, predicted: &PairImage) -> Option<f64> {
+        threshold_length(predicted, self.frame, self.length)
+    }
+}
+
 /// L in the frame; `None` where it needs a box that is not annotated. Each axis is scaled by its own scale, before the
 /// longer side is taken.
 fn threshold_length(image: &PairImage, frame: Frame, length: Length) -> Option<f64> {

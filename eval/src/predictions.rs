@@ -30,6 +30,10 @@ pub struct Prediction {
     /// The method's confidence in each point, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confidence: Option<Vec<f32>>,
+    /// The method's confidence in each [`unshared`](crate::PairImage::unshared) point of the image asked in, if it was
+    /// asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unshared_confidence: Option<Vec<f32>>,
 }
 
 /// The first line of the file.
@@ -76,12 +80,15 @@ pub enum PredictionsError {
     },
 }
 
+/// Predictions by method and then by pair.
+type Found = HashMap<String, HashMap<String, Prediction>>;
+
 /// A file of predictions that is read once and appended to.
 #[derive(Debug)]
 pub struct PredictionCache {
     path: PathBuf,
     file: File,
-    found: HashMap<(String, String), Prediction>,
+    found: Found,
 }
 
 impl PredictionCache {
@@ -101,7 +108,11 @@ impl PredictionCache {
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(io)?;
         let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        let found = read_lines(path, &bytes[..whole], key)?;
+        let mut found = Found::new();
+        for prediction in read_lines(path, &bytes[..whole], key) {
+            put(&mut found, prediction?);
+        }
+        drop(bytes);
         file.set_len(whole as u64).map_err(io)?;
         file.seek(SeekFrom::End(0)).map_err(io)?;
         let mut cache = Self { path: path.to_owned(), file, found };
@@ -113,7 +124,7 @@ impl PredictionCache {
 
     /// The prediction of a method for a pair, if it is there.
     pub fn get(&self, method: &str, pair: &str) -> Option<&Prediction> {
-        self.found.get(&(method.to_owned(), pair.to_owned()))
+        self.found.get(method)?.get(pair)
     }
 
     /// Appends a prediction; it is with the operating system when this returns. Of two for one method and pair the later
@@ -131,18 +142,18 @@ impl PredictionCache {
             assert_eq!(confidence.len(), prediction.points.len(), "{}: one confidence a point", prediction.pair);
         }
         self.append(&prediction)?;
-        self.found.insert((prediction.method.clone(), prediction.pair.clone()), prediction);
+        put(&mut self.found, prediction);
         Ok(())
     }
 
     /// How many predictions there are.
     pub fn len(&self) -> usize {
-        self.found.len()
+        self.found.values().map(HashMap::len).sum()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.found.is_empty()
+        self.len() == 0
     }
 
     fn append(&mut self, line: &impl Serialize) -> Result<(), PredictionsError> {
@@ -153,34 +164,57 @@ impl PredictionCache {
     }
 }
 
-fn read_lines(
-    path: &Path,
-    bytes: &[u8],
-    key: &CacheKey,
-) -> Result<HashMap<(String, String), Prediction>, PredictionsError> {
+/// Adds a prediction in place of an earlier one for its method and pair.
+fn put(found: &mut Found, prediction: Prediction) {
+    if !found.contains_key(&prediction.method) {
+        found.insert(prediction.method.clone(), HashMap::new());
+    }
+    if let Some(of_method) = found.get_mut(&prediction.method) {
+        of_method.insert(prediction.pair.clone(), prediction);
+    }
+}
+
+/// Reads the bytes of a file of predictions, its last line whole, in the order of the lines; `path` is what errors
+/// name. Of two for one method and pair the later one counts.
+///
+/// # Errors
+///
+/// [`PredictionsError`] where the file is under another key or a line is damaged.
+pub fn parse_predictions(path: &Path, bytes: &[u8], key: &CacheKey) -> Result<Vec<Prediction>, PredictionsError> {
+    read_lines(path, bytes, key).collect()
+}
+
+/// The predictions of whole lines, the first of which is the header; no lines at all are no predictions.
+fn read_lines<'a>(
+    path: &'a Path,
+    bytes: &'a [u8],
+    key: &'a CacheKey,
+) -> impl Iterator<Item = Result<Prediction, PredictionsError>> + 'a {
     let damaged =
         |line: usize, reason: String| PredictionsError::Line { path: path.to_owned(), line: line + 1, reason };
-    let mut found = HashMap::new();
-    for (number, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
-        if number == 0 {
-            let header: Header = serde_json::from_slice(line)
-                .map_err(|error| damaged(number, format!("not the header of a file of predictions: {error}")))?;
-            if header.predictions != FORMAT {
-                return Err(damaged(number, format!("format {} is not known, only {FORMAT}", header.predictions)));
-            }
-            if let Some(reason) = difference(&header.key, key) {
-                return Err(PredictionsError::OtherKey { path: path.to_owned(), reason });
-            }
-            continue;
+    let check_header = move |line: &[u8]| {
+        let header: Header = serde_json::from_slice(line)
+            .map_err(|error| damaged(0, format!("not the header of a file of predictions: {error}")))?;
+        if header.predictions != FORMAT {
+            return Err(damaged(0, format!("format {} is not known, only {FORMAT}", header.predictions)));
         }
+        match difference(&header.key, key) {
+            Some(reason) => Err(PredictionsError::OtherKey { path: path.to_owned(), reason }),
+            None => Ok(()),
+        }
+    };
+    let prediction = move |number: usize, line: &[u8]| {
         let prediction: Prediction =
             serde_json::from_slice(line).map_err(|error| damaged(number, error.to_string()))?;
         if prediction.confidence.as_ref().is_some_and(|confidence| confidence.len() != prediction.points.len()) {
             return Err(damaged(number, "not one confidence a point".to_owned()));
         }
-        found.insert((prediction.method.clone(), prediction.pair.clone()), prediction);
-    }
-    Ok(found)
+        Ok(prediction)
+    };
+    bytes.split_inclusive(|byte| *byte == b'\n').enumerate().filter_map(move |(number, line)| match number {
+        0 => check_header(line).err().map(Err),
+        _ => Some(prediction(number, line)),
+    })
 }
 
 /// Which parts of two keys differ, in words; `None` for equal keys.

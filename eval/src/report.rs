@@ -135,6 +135,38 @@ pub fn class_table(protocol: &Protocol, methods: &[MethodScores], alpha: f64) ->
     aligned(lines)
 }
 
+/// One table of several benchmarks: a line a method, a column a benchmark and threshold; below it, each benchmark's protocol.
+/// A method that a benchmark was not scored with has an empty cell there.
+pub fn summary_table(reports: &[ScoreReport]) -> String {
+    let mut methods: Vec<&str> = Vec::new();
+    let mut columns: Vec<(&ScoreReport, f64)> = Vec::new();
+    for report in reports {
+        for row in &report.rows {
+            if !methods.contains(&row.method.as_str()) {
+                methods.push(&row.method);
+            }
+            if !columns.iter().any(|(of, alpha)| std::ptr::eq(*of, report) && *alpha == row.alpha) {
+                columns.push((report, row.alpha));
+            }
+        }
+    }
+    let header = columns.iter().map(|(report, alpha)| format!("{} @{alpha:.2}", report.benchmark));
+    let lines = methods.iter().map(|method| {
+        let cell = |(report, alpha): &(&ScoreReport, f64)| {
+            let row = report.rows.iter().find(|row| row.method == *method && row.alpha == *alpha);
+            row.map_or_else(String::new, |row| format!("{:.1}", row.pck))
+        };
+        std::iter::once((*method).to_owned()).chain(columns.iter().map(cell)).collect()
+    });
+    let header = std::iter::once("PCK (%)".to_owned()).chain(header).collect();
+    let mut text = aligned(std::iter::once(header).chain(lines).collect());
+    for ScoreReport { benchmark, protocol, pairs, .. } in reports {
+        // Writing to a `String` cannot fail.
+        let _ = writeln!(text, "{benchmark}: {pairs} pairs, {protocol}");
+    }
+    text
+}
+
 /// Columns of equal width: the first to the left, numbers to the right.
 fn aligned(lines: Vec<Vec<String>>) -> String {
     let columns = lines.iter().map(Vec::len).max().unwrap_or(0);

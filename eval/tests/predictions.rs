@@ -11,7 +11,7 @@ fn key(weights: &str) -> CacheKey {
 }
 
 fn prediction(pair: &str, method: &str, points: Vec<[f32; 2]>) -> Prediction {
-    Prediction { pair: pair.to_owned(), method: method.to_owned(), points, confidence: None }
+    Prediction { pair: pair.to_owned(), method: method.to_owned(), points, confidence: None, unshared_confidence: None }
 }
 
 fn fill(path: &Path, count: usize) {

@@ -4,7 +4,7 @@ mod naive;
 
 use eval::{
     Average, Bootstrap, KeyPointImage, KeyPointPair, MethodScores, PairScore, PairSelection, Protocol, ProtocolError,
-    ScoreError, ScoreReport, average, class_means, class_table, identity, score_pair,
+    Row, ScoreError, ScoreReport, average, class_means, class_table, identity, score_pair, summary_table,
 };
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
@@ -339,4 +339,32 @@ proptest! {
     fn protocols_survive_their_string(protocol in any_protocol()) {
         prop_assert_eq!(protocol.to_string().parse::<Protocol>().unwrap(), protocol);
     }
+}
+
+#[test]
+fn several_benchmarks_make_one_table() {
+    let row = |method: &str, alpha: f64, pck: f64| Row { method: method.to_owned(), alpha, pck, low: pck, high: pck };
+    let report = |benchmark: &str, pairs: usize, rows: Vec<Row>| ScoreReport {
+        benchmark: benchmark.to_owned(),
+        protocol: Protocol::default().to_string(),
+        pairs,
+        rows,
+    };
+    let reports = [
+        report(
+            "one",
+            3,
+            vec![row("identity", 0.05, 1.0), row("identity", 0.1, 2.0), row("raw", 0.05, 30.0), row("raw", 0.1, 40.25)],
+        ),
+        report("two", 70, vec![row("raw", 0.1, 55.0)]),
+    ];
+    let protocol = Protocol::default();
+    let expected = format!(
+        "PCK (%)   one @0.05  one @0.10  two @0.10\n\
+         identity        1.0        2.0           \n\
+         raw            30.0       40.2       55.0\n\
+         one: 3 pairs, {protocol}\n\
+         two: 70 pairs, {protocol}\n"
+    );
+    assert_eq!(summary_table(&reports), expected);
 }

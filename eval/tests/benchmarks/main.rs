@@ -1,0 +1,14 @@
+//! The readers of benchmarks, on folders that the tests write in the published layouts, whole and damaged, and on real
+//! lists.
+
+mod ap_10k;
+mod caltech;
+mod fixture;
+mod names;
+mod pf_pascal;
+mod real_data;
+mod sc_imagenet;
+mod spair;
+mod table;
+mod tss;
+mod willow_pairs;

@@ -1,0 +1,8 @@
+//! The report: what stands in the page, in the tables and in the figures, and that a browser shows it.
+
+mod browser;
+mod figures;
+mod generated;
+mod page;
+mod tables;
+mod tags;
