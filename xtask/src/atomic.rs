@@ -21,7 +21,12 @@ pub fn write_with(path: &Path, fill: impl FnOnce(&mut File) -> Result<()>) -> Re
     let folder = path.parent().unwrap_or_else(|| Path::new("."));
     let attempt = || -> Result<()> {
         std::fs::create_dir_all(folder)?;
-        let mut file = tempfile::Builder::new().prefix(".partial-").tempfile_in(folder)?;
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".partial-");
+        // As any file of the user's, not for the owner's eyes alone; the umask has its say.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let mut file = builder.tempfile_in(folder)?;
         fill(file.as_file_mut())?;
         file.as_file().sync_all()?;
         file.persist(path)?;

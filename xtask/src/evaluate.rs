@@ -1,47 +1,43 @@
-//! `cargo xtask eval`: a run scored on key points, every method side by side.
+//! `cargo xtask eval`: a run scored on benchmarks, every method side by side.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use corr_volume::Readout;
-use eval::{Average, CacheKey, PairSelection, Protocol, Split, class_table, read_willow};
+use eval::{
+    BenchmarkName, BenchmarkSection, BenchmarkSplit, CacheKey, ScoreReport, Split, class_table, read_willow,
+    summary_table,
+};
 use sha2::{Digest, Sha256};
 use tracing::info;
 
+use crate::benchmark::{Benchmark, BenchmarkArgs};
 use crate::describe::Method;
 use crate::device::{DeviceChoice, device_name};
 use crate::logging;
 use crate::mask_report::mask_table;
+use crate::more_metrics::{json_of, more_scores, more_tables};
+use crate::report_files::{Scored, section, write_html, write_scores};
 use crate::score;
 use crate::trained::{Trained, Which};
 
-/// Score a run on key points: the raw features, voted, and every stage, side by side.
+/// Score a run on benchmarks: the raw features, voted, and every stage, side by side.
 ///
-/// DIR holds class folders of images with `.mat` key points beside them, as WILLOW-ObjectClass and PF-WILLOW do. What was
-/// predicted is kept in the run's eval/ folder: another protocol costs no second prediction, and a killed evaluation goes
-/// on where it was.
+/// The network predicts once: predictions are kept in the run's eval/ folder, another protocol costs no second prediction,
+/// and a killed evaluation goes on where it was. Tables, figures and report.html are written into the run's folder.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "Examples:
   cargo xtask eval --run mine --data WILLOW --split val
-  cargo xtask eval --run mine --data PF-WILLOW --pairs 0 --protocol average=image
+  cargo xtask eval --run mine --data PF-WILLOW
+  cargo xtask eval --run mine --benchmark pf-willow,spair --data FOLDER-OF-BOTH --limit 500
   cargo xtask eval --run mine --data WILLOW --split val --protocol frame=stretched:320 --json")]
 pub struct EvalArgs {
     /// The run's name or folder
     #[arg(long, default_value = "default")]
     run: String,
-    /// The folder of class folders with key points; default: the run's own validation data
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
-    /// Which half of each class, by sorted name: all, train (even) or val (odd); default: the run's own
-    #[arg(long)]
-    split: Option<Split>,
-    /// At most so many seeded ordered pairs a class; 0: all pairs
-    #[arg(long, default_value_t = 100)]
-    pairs: usize,
-    /// The seed of the choice of pairs
-    #[arg(long, default_value_t = 0)]
-    pair_seed: u64,
+    #[command(flatten)]
+    benchmark: BenchmarkArgs,
     /// The last checkpoint, or the best by the label-free criterion
     #[arg(long, value_enum, default_value_t)]
     checkpoint: Which,
@@ -51,19 +47,16 @@ pub struct EvalArgs {
     /// Vote every stage, not the last alone
     #[arg(long)]
     vote: bool,
-    /// How to score; keys left out: frame=original,length=bbox-kp,direction=forward,average=category
-    #[arg(long)]
-    protocol: Option<String>,
-    /// Thresholds, as shares of the protocol's length
-    #[arg(long, value_delimiter = ',', default_values_t = [0.05, 0.10, 0.15])]
-    alpha: Vec<f64>,
-    /// Show the classes' scores at .10 too
+    /// Show the classes' scores at the middle threshold too
     #[arg(long)]
     classes: bool,
+    /// Show PCK†, confusions, average precision and the breakdown by difficulty too
+    #[arg(long)]
+    more: bool,
     /// Show how well the foreground masks cover the key points, by class
     #[arg(long)]
     masks: bool,
-    /// Print one JSON object
+    /// Print one JSON object a benchmark, a line each
     #[arg(long)]
     json: bool,
     /// auto, cpu, wgpu, or wgpu:N
@@ -79,79 +72,151 @@ impl EvalArgs {
     /// A run or data that cannot be read, a protocol that is none.
     pub fn run(&self) -> Result<()> {
         logging::start(None)?;
-        let protocol = self.protocol()?;
         let device = self.device.open()?;
         let mut trained = Trained::open(&self.run, self.checkpoint, &device)?;
         if let Some(readout) = self.readout {
             trained.config.student.readout = readout;
             trained.config.student.voted_readout = readout;
         }
-        let (folder, split) = self.data(&trained)?;
-        let found = read_willow(&folder, split)?;
-        for path in &found.without_key_points {
-            info!("{}: has no key points and is left out", path.display());
+        let mut asked = self.benchmark.clone();
+        let folder = self.folder(&trained, &mut asked)?;
+        let mut sections: Vec<BenchmarkSection> = Vec::new();
+        if !self.json {
+            println!("{} after {} steps", trained.run.root().display(), trained.step);
         }
-        let per_class = (self.pairs > 0).then_some(self.pairs);
-        let pairs = PairSelection { per_class, seed: self.pair_seed }.pairs(&found.images);
-        if pairs.is_empty() {
-            bail!("{} has no two images of a class that share a key point", folder.display());
+        for name in asked.names(&folder)? {
+            sections.extend(self.score(name, &folder, &asked, &mut trained, &device_name(&device))?);
         }
+        if sections.len() > 1 && !self.json {
+            let reports: Vec<ScoreReport> = sections.iter().map(|section| section.report.clone()).collect();
+            print!("\n{}", summary_table(&reports));
+        }
+        if self.masks {
+            let split = if asked.split == Some(BenchmarkSplit::Val) { Split::Val } else { Split::All };
+            let images = read_willow(&folder, split)?.images;
+            print!("\n{}", mask_table(&mut trained.describer(), &images)?);
+        }
+        let path = trained.run.root().join("report.html");
+        write_html(&path, &format!("Run {}", trained.run.root().display()), facts(&trained), sections)?;
+        if !self.json {
+            println!("\nwritten: {}", path.display());
+        }
+        Ok(())
+    }
+
+    fn score(
+        &self,
+        name: BenchmarkName,
+        folder: &Path,
+        asked: &BenchmarkArgs,
+        trained: &mut Trained,
+        device: &str,
+    ) -> Result<Option<BenchmarkSection>> {
+        if matches!(name, BenchmarkName::Tss | BenchmarkName::Caltech) {
+            return crate::dense::evaluate(name, folder, trained, self.json);
+        }
+        let benchmark = asked.read(name, folder)?;
+        self.check_images(&benchmark)?;
+        let methods = self.methods(trained);
+        let key = CacheKey::from([
+            ("parameters".to_owned(), trained.parameters.clone()),
+            ("asked".to_owned(), format!("{:?} {:?}", trained.config.student, trained.config.vote)),
+            ("direction".to_owned(), benchmark.protocol.direction.to_string()),
+            ("device".to_owned(), device.to_owned()),
+            ("data".to_owned(), format!("{name} {}", std::path::absolute(folder)?.display())),
+        ]);
+        let digest = Sha256::digest(serde_json::to_vec(&key)?);
+        let file: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let path = trained.run.eval(&format!("predictions-{file}.jsonl"));
+        std::fs::create_dir_all(trained.run.root().join("eval")).context("cannot create the run's eval folder")?;
+        let mut cache = score::open_cache(&path, &key)?;
+        let direction = benchmark.protocol.direction;
+        let predictions =
+            score::predict(&mut trained.describer(), &benchmark.pairs, direction, &methods, Some(&mut cache))?;
+        let names = score::names(&methods);
+        let (mut report, scores) =
+            score::score(&benchmark.name, &benchmark.pairs, &predictions, &names, &benchmark.protocol)?;
+        report.protocol.clone_from(&benchmark.protocol_text);
+        let scored = Scored {
+            benchmark: &benchmark,
+            report: &report,
+            predictions: scores.iter().map(|method| predictions[&method.method].as_slice()).collect(),
+            scores: &scores,
+        };
+        write_scores(&trained.run.root().join("eval"), &scored)?;
+        let more = if self.more { more_scores(&benchmark, &scores, &scored.predictions)? } else { Vec::new() };
+        if self.json {
+            println!("{}", json_of(&report, &more, benchmark.leak_free_report(&scores).as_ref())?);
+        } else {
+            let leak_free = benchmark.leak_free_report(&scores).map(|report| format!("\n{}", report.table(true)));
+            print!("\n{}{}{}", report.table(true), leak_free.unwrap_or_default(), more_tables(&more));
+            if self.classes {
+                let alphas = &benchmark.protocol.alphas;
+                print!("\n{}", class_table(&benchmark.protocol, &scores, alphas[alphas.len() / 2]));
+            }
+        }
+        section(&scored).map(Some)
+    }
+
+    fn methods(&self, trained: &Trained) -> Vec<Method> {
         let stages = trained.config.student.stages;
         let mut methods = Method::baselines(&trained.config);
         methods.extend(Method::all(stages));
         if self.vote {
             methods.splice(methods.len() - 1..methods.len() - 1, (1..stages).map(Method::StageVoted));
         }
-        let key = CacheKey::from([
-            ("parameters".to_owned(), trained.parameters.clone()),
-            ("asked".to_owned(), format!("{:?} {:?}", trained.config.student, trained.config.vote)),
-            ("device".to_owned(), device_name(&device)),
-            ("data".to_owned(), std::path::absolute(&folder)?.display().to_string()),
-        ]);
-        let digest = Sha256::digest(serde_json::to_vec(&key)?);
-        let name: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        let path = trained.run.eval(&format!("predictions-{name}.jsonl"));
-        std::fs::create_dir_all(trained.run.root().join("eval")).context("cannot create the run's eval folder")?;
-        let mut cache = score::open_cache(&path, &key)?;
-        let step = trained.step;
-        let predictions = score::predict(&mut trained.describer(), &pairs, &methods, Some(&mut cache))?;
-        let benchmark = folder.file_name().map_or("key points".to_owned(), |name| name.to_string_lossy().into_owned());
-        let (report, scores) = score::score(&benchmark, &pairs, &predictions, &methods, &protocol)?;
-        if self.json {
-            println!("{}", serde_json::to_string(&report)?);
-            return Ok(());
-        }
-        println!("{} after {step} steps", trained.run.root().display());
-        print!("{}", report.table(true));
-        if self.classes {
-            print!("\n{}", class_table(&protocol, &scores, protocol.alphas[protocol.alphas.len() / 2]));
-        }
-        if self.masks {
-            print!("\n{}", mask_table(&mut trained.describer(), &found.images)?);
+        methods
+    }
+
+    fn check_images(&self, benchmark: &Benchmark) -> Result<()> {
+        let mut missing: Vec<&PathBuf> = benchmark
+            .pairs
+            .iter()
+            .flat_map(|pair| [&pair.source.path, &pair.target.path])
+            .filter(|path| !path.is_file())
+            .collect();
+        missing.dedup();
+        if let Some(first) = missing.first() {
+            bail!("{}: images are missing, such as {}; the network has to see them", benchmark.name, first.display());
         }
         Ok(())
     }
 
-    fn protocol(&self) -> Result<Protocol> {
-        let text = self.protocol.clone().unwrap_or_default();
-        let given: Protocol = if text.is_empty() { Protocol::default() } else { text.parse()? };
-        let average = if text.contains("average") { given.average } else { Average::Category };
-        if let Some(alpha) = self.alpha.iter().find(|alpha| !(alpha.is_finite() && **alpha > 0.0)) {
-            bail!("--alpha wants thresholds above 0, got {alpha}");
-        }
-        Ok(Protocol { average, ..given }.with_alphas(&self.alpha))
-    }
-
-    fn data(&self, trained: &Trained) -> Result<(PathBuf, Split)> {
+    /// The folder to score on. The run's own has the run's own split.
+    fn folder(&self, trained: &Trained, asked: &mut BenchmarkArgs) -> Result<PathBuf> {
         let data = &trained.config.data;
-        let folder = match &self.data {
-            Some(folder) => folder.clone(),
-            None if !data.validation.is_empty() => PathBuf::from(&data.validation),
-            None => PathBuf::from(
-                crate::drawn::folders(&trained.config)?.first().context("the run has no data folder; give --data")?,
-            ),
-        };
-        let own = if self.data.is_some() { Split::All } else { data.validation_split };
-        Ok((folder, self.split.unwrap_or(own)))
+        if let Some(folder) = &asked.data {
+            return Ok(folder.clone());
+        }
+        info!("no --data: the run's own validation data");
+        asked.split = asked.split.or(Some(match data.validation_split {
+            Split::All => BenchmarkSplit::All,
+            Split::Train => BenchmarkSplit::Train,
+            Split::Val => BenchmarkSplit::Val,
+        }));
+        if !data.validation.is_empty() {
+            return Ok(PathBuf::from(&data.validation));
+        }
+        let folders = crate::drawn::folders(&trained.config)?;
+        Ok(PathBuf::from(folders.first().context("the run has no data folder; give --data")?))
     }
+}
+
+/// What the report says of the run.
+fn facts(trained: &Trained) -> Vec<(String, String)> {
+    let config = &trained.config;
+    [
+        ("steps", trained.step.to_string()),
+        ("seed", config.train.seed.to_string()),
+        (
+            "backbone",
+            format!("{}, blocks {:?}, {} px", config.backbone.name, config.backbone.layers, config.backbone.input),
+        ),
+        ("readout", serde_json::to_string(&config.student.readout).unwrap_or_default().replace(['{', '}', '"'], "")),
+        ("parameters", trained.parameters.chars().take(16).collect()),
+        ("program", format!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect()
 }

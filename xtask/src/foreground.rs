@@ -38,9 +38,6 @@ impl Foregrounds {
         grid: Grid,
         extractor: &mut Extractor,
     ) -> Result<Tensor<3>> {
-        if !self.config.enabled {
-            return Ok(Tensor::ones([1, grid.height, grid.width], &deepest.device()));
-        }
         let key = (path.to_owned(), label);
         if let Some(mask) = self.made.get(&key) {
             return Ok(mask.clone());

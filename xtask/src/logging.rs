@@ -1,5 +1,6 @@
 //! What a command says while it works: on the error stream, and in a run's `log.txt`.
 
+use std::io::IsTerminal;
 use std::sync::Mutex;
 
 use anyhow::Result;
@@ -17,7 +18,12 @@ use crate::run_folder::RunFolder;
 pub fn start(run: Option<&RunFolder>) -> Result<()> {
     let ours = "info,wgpu=error,wgpu_core=error,wgpu_hal=error,naga=error,cubecl=error,burn=warn";
     let filter = || EnvFilter::try_from_env("SCORR_LOG").unwrap_or_else(|_| EnvFilter::new(ours));
-    let terminal = fmt::layer().with_target(false).without_time().with_writer(std::io::stderr).with_filter(filter());
+    let terminal = fmt::layer()
+        .with_target(false)
+        .without_time()
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .with_filter(filter());
     let file = match run {
         Some(run) => Some(
             fmt::layer().with_target(false).with_ansi(false).with_writer(Mutex::new(run.log()?)).with_filter(filter()),

@@ -3,9 +3,11 @@
 //! This program composes the crates; it chooses the device, owns the run folders and reads the flags.
 
 mod atomic;
+mod benchmark;
 mod cache_folder;
 mod checkpoint;
 mod config;
+mod dense;
 mod describe;
 mod device;
 mod doctor;
@@ -17,14 +19,18 @@ mod images;
 mod logging;
 mod mask_report;
 mod match_images;
+mod more_metrics;
 mod network;
 mod progress;
+mod report_files;
 mod run_folder;
 mod score;
+mod score_outside;
 mod train;
 mod trained;
 mod weights;
 
+use std::ffi::OsStr;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -51,6 +57,7 @@ struct Cli {
 enum Command {
     Train(train::TrainArgs),
     Eval(evaluate::EvalArgs),
+    Score(score_outside::ScoreArgs),
     Match(match_images::MatchArgs),
     /// List, download or verify backbone weights
     #[command(subcommand)]
@@ -59,14 +66,14 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    if std::env::var_os("BURN_DEVICE").is_none() {
-        // burn loads optimiser states on its default device, which would be a GPU that may not be there.
-        // SAFETY: no other thread has been started yet.
-        unsafe { std::env::set_var("BURN_DEVICE", "flex") };
-    }
+    // burn loads optimiser states on its default device, which would be a GPU that may not be there.
+    set_default("BURN_DEVICE", "flex".as_ref());
+    // Without a desktop's session, Mesa complains on the error stream each time that adapters are listed.
+    set_default("XDG_RUNTIME_DIR", std::env::temp_dir().as_os_str());
     let outcome = match Cli::parse().command {
         Command::Train(args) => args.run(),
         Command::Eval(args) => args.run(),
+        Command::Score(args) => args.run(),
         Command::Match(args) => args.run(),
         Command::Weights(command) => command.run(),
         Command::Doctor(args) => args.run(),
@@ -77,5 +84,13 @@ fn main() -> ExitCode {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Sets an environment variable that is not set.
+fn set_default(name: &str, value: &OsStr) {
+    if std::env::var_os(name).is_none() {
+        // SAFETY: called from `main` before any other thread is started.
+        unsafe { std::env::set_var(name, value) };
     }
 }

@@ -7,8 +7,8 @@ use anyhow::{Context, Result};
 use burn::tensor::{Tensor, TensorData};
 use corr_volume::{Frame, Grid};
 use eval::{
-    Bootstrap, CacheKey, KeyPointPair, MethodScores, Prediction, PredictionCache, Protocol, ScoreReport, identity,
-    score_pair,
+    Bootstrap, CacheKey, Direction, KeyPointPair, MethodScores, PairImage, Prediction, PredictionCache, Protocol,
+    ScoreReport, identity, score_pair,
 };
 
 use crate::describe::{Describer, Description, Method};
@@ -17,7 +17,7 @@ use crate::progress;
 /// The name of the baseline that does not look.
 pub const IDENTITY: &str = "identity";
 
-/// Predictions of every method for every pair, in original pixels of the target.
+/// Predictions of every method for every pair, in original pixels of the image predicted in.
 ///
 /// # Errors
 ///
@@ -25,6 +25,7 @@ pub const IDENTITY: &str = "identity";
 pub fn predict(
     describer: &mut Describer,
     pairs: &[KeyPointPair],
+    direction: Direction,
     methods: &[Method],
     mut cache: Option<&mut PredictionCache>,
 ) -> Result<BTreeMap<String, Vec<Prediction>>> {
@@ -38,20 +39,27 @@ pub fn predict(
             described.clear();
             class.clone_from(&pair.class);
         }
-        let points = identity(&pair.source.points, pair.source.size, pair.target.size);
-        by_method.entry(IDENTITY.to_owned()).or_default().push(prediction(pair, IDENTITY, points, None));
+        let (asked, predicted) = (direction.asked(pair), direction.predicted(pair));
+        let points = identity(&asked.points, asked.size, predicted.size);
+        by_method.entry(IDENTITY.to_owned()).or_default().push(Prediction {
+            pair: pair.id.clone(),
+            method: IDENTITY.to_owned(),
+            points,
+            confidence: None,
+            unshared_confidence: None,
+        });
         for &method in methods {
             let name = method.name();
             let known = cache.as_ref().and_then(|cache| cache.get(&name, &pair.id)).cloned();
             let made = match known {
                 Some(known) => known,
                 None => {
-                    for path in [&pair.source.path, &pair.target.path] {
+                    for path in [&asked.path, &predicted.path] {
                         if !described.contains_key(path) {
                             described.insert(path.clone(), describer.describe(path, None)?);
                         }
                     }
-                    let made = answer(describer, &described, pair, method)?;
+                    let made = answer(describer, &described, &pair.id, (asked, predicted), method)?;
                     if let Some(cache) = &mut cache {
                         cache.insert(made.clone())?;
                     }
@@ -75,19 +83,24 @@ pub fn score(
     benchmark: &str,
     pairs: &[KeyPointPair],
     predictions: &BTreeMap<String, Vec<Prediction>>,
-    methods: &[Method],
+    methods: &[String],
     protocol: &Protocol,
 ) -> Result<(ScoreReport, Vec<MethodScores>)> {
     let mut scores = Vec::new();
-    for name in std::iter::once(IDENTITY.to_owned()).chain(methods.iter().map(|method| method.name())) {
-        let Some(made) = predictions.get(&name) else { continue };
+    for name in methods {
+        let Some(made) = predictions.get(name) else { continue };
         let mut of_pairs = Vec::new();
         for (pair, made) in pairs.iter().zip(made) {
             of_pairs.push(score_pair(pair, &made.points, protocol)?);
         }
-        scores.push(MethodScores { method: name, pairs: of_pairs });
+        scores.push(MethodScores { method: name.clone(), pairs: of_pairs });
     }
     Ok((ScoreReport::new(benchmark, protocol, &scores, Bootstrap::default()), scores))
+}
+
+/// The names of the identity and of some methods, in the order of tables.
+pub fn names(methods: &[Method]) -> Vec<String> {
+    std::iter::once(IDENTITY.to_owned()).chain(methods.iter().map(|method| method.name())).collect()
 }
 
 /// Opens the predictions' cache of a benchmark.
@@ -102,14 +115,26 @@ pub fn open_cache(path: &Path, key: &CacheKey) -> Result<PredictionCache> {
 fn answer(
     describer: &Describer,
     described: &BTreeMap<PathBuf, Description>,
-    pair: &KeyPointPair,
+    id: &str,
+    (asked, predicted): (&PairImage, &PairImage),
     method: Method,
 ) -> Result<Prediction> {
     let of = |path: &PathBuf| described.get(path).with_context(|| format!("{} is not described", path.display()));
-    let (source, target) = (of(&pair.source.path)?, of(&pair.target.path)?);
-    let (points, confidence) =
-        match_points(describer, (source, pair.source.size), (target, pair.target.size), &pair.source.points, method)?;
-    Ok(prediction(pair, &method.name(), points, Some(confidence)))
+    let (source, target) = (of(&asked.path)?, of(&predicted.path)?);
+    // Points that the other image does not show are asked too: how sure a matcher is of them is a score of its own.
+    let points: Vec<[f32; 2]> =
+        asked.points.iter().copied().chain(asked.unshared.iter().map(|unshared| unshared.point)).collect();
+    let (mut points, mut confidence) =
+        match_points(describer, (source, asked.size), (target, predicted.size), &points, method)?;
+    points.truncate(asked.points.len());
+    let unshared = confidence.split_off(asked.points.len());
+    Ok(Prediction {
+        pair: id.to_owned(),
+        method: method.name(),
+        points,
+        confidence: Some(confidence),
+        unshared_confidence: (!unshared.is_empty()).then_some(unshared),
+    })
 }
 
 /// Where points of the source (original pixels) lie in the target (original pixels), and how sure that is.
@@ -138,8 +163,4 @@ pub fn match_points(
     let found =
         found.as_chunks::<2>().0.iter().map(|&cell| frame(target_size).from_cells(volume.target(), cell)).collect();
     Ok((found, read(answers.confidence.into_data())?))
-}
-
-fn prediction(pair: &KeyPointPair, method: &str, points: Vec<[f32; 2]>, confidence: Option<Vec<f32>>) -> Prediction {
-    Prediction { pair: pair.id.clone(), method: method.to_owned(), points, confidence }
 }

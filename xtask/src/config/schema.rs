@@ -196,15 +196,16 @@ impl Default for ClassifierSection {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MaskSection {
-    /// Off: every cell counts fully, everywhere.
-    pub enabled: bool,
+    /// Let training weigh cells by their masks (regions, pixel scores, labels). Off: every cell counts fully, and masks only
+    /// say which answers are about the object.
+    pub training: bool,
     /// Scales, levels, thresholds.
     pub map: MaskConfig,
 }
 
 impl Default for MaskSection {
     fn default() -> Self {
-        Self { enabled: true, map: MaskConfig { scales: vec![1.0, 1.5], ..MaskConfig::default() } }
+        Self { training: true, map: MaskConfig { scales: vec![1.0, 1.5], ..MaskConfig::default() } }
     }
 }
 
@@ -242,9 +243,6 @@ pub struct StudentSection {
     pub voted_share: f64,
     /// Labels from the geometric mean of the previous stage with the frozen affinity (against drift).
     pub anchored: bool,
-    /// Labels of the second and later students from the previous stage's volume, voted by `student.vote`, instead of
-    /// from the anchored volume, voted by `vote`.
-    pub propagated: usize,
     /// Vote each pair with its target as it is and mirrored, and keep what agrees better.
     pub mirror: bool,
     /// Temperature of the margin over negative pairs, in cosine.
@@ -266,7 +264,6 @@ impl Default for StudentSection {
             target_sigma: 1.0,
             voted_share: 0.5,
             anchored: true,
-            propagated: 0,
             mirror: false,
             negative_temperature: 0.05,
             readout: Readout::Kernel { beta: 35.0, sigma: 10.0 },

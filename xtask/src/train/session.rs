@@ -1,7 +1,7 @@
 //! The loop of a run: data, losses, gradients, steps, and what is written down of them.
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use burn::grad_clipping::GradientClippingConfig;
@@ -32,6 +32,9 @@ use crate::train::validate::Validation;
 const STEP_STREAM: u64 = 1 << 40;
 /// The seed of the fixed warps, which are the same for every run so that their features can be kept.
 const WARP_SEED: u64 = 0x7761_7270;
+
+/// How often a run without a terminal says how far it is.
+const TOLD_EVERY: Duration = Duration::from_secs(15);
 
 /// Everything that a run in progress holds.
 pub struct Session {
@@ -114,7 +117,9 @@ impl Session {
     pub fn run(mut self) -> Result<()> {
         let steps = self.config.train.steps;
         let bar = progress::steps(steps, self.state.step);
+        let first = self.state.step;
         let began = Instant::now();
+        let mut told = Instant::now();
         if self.state.step == 0 || self.state.step >= steps {
             self.validate()?;
         }
@@ -123,6 +128,12 @@ impl Session {
             bar.set_message(format!("loss {loss:.3}, {images_per_second:.1} images/s"));
             bar.inc(1);
             let done = self.state.step;
+            if bar.is_hidden() && told.elapsed() >= TOLD_EVERY {
+                // No terminal shows the bar: a line now and then for whoever follows the log.
+                let left = began.elapsed().as_secs_f64() / (done - first) as f64 * (steps - done) as f64;
+                info!("step {done}/{steps}, loss {loss:.3}, {images_per_second:.1} images/s, {left:.0} s left");
+                told = Instant::now();
+            }
             let due = |every: usize| every > 0 && done.is_multiple_of(every);
             if due(self.config.train.validate_every) || done == steps {
                 bar.suspend(|| self.validate())?;
@@ -193,7 +204,11 @@ impl Session {
             let image = &self.images.images()[index];
             let frozen = self.extractor.frozen(&image.path)?;
             let deepest = frozen.layers[frozen.layers.len() - 1].clone();
-            let mask = self.foregrounds.of(&image.path, Some(image.class), &deepest, grid, &mut self.extractor)?;
+            let mask = if self.config.mask.training {
+                self.foregrounds.of(&image.path, Some(image.class), &deepest, grid, &mut self.extractor)?
+            } else {
+                Tensor::ones([1, grid.height, grid.width], self.extractor.device())
+            };
             masks.push(view.of(mask));
             features.push(if *view == View::AsIs { frozen } else { self.extractor.frozen_view(&image.path, *view)? });
         }

@@ -133,18 +133,15 @@ pub fn losses(
     };
 
     // The students.
-    let mut previous = Some(raw.clone());
     for (index, maps) in network.cascade.forward(hyperpixel).iter().enumerate() {
         let stage = index + 1;
         let volume = CorrVolume::cosine(source(maps), target(maps));
         if weights.labels > 0.0 {
             let masks = (batch.source_masks.clone(), batch.target_masks.clone());
-            let voted = match &previous {
-                Some(previous) if config.student.propagated > 0 && stage >= config.student.propagated => {
-                    squared(&vote(previous, masks.0, masks.1, &config.student.vote))
-                }
-                _ if config.student.mirror => vote_either(&teacher, masks.0, masks.1, &config.vote).volume,
-                _ => vote(&teacher, masks.0, masks.1, &config.vote),
+            let voted = if config.student.mirror {
+                vote_either(&teacher, masks.0, masks.1, &config.vote).volume
+            } else {
+                vote(&teacher, masks.0, masks.1, &config.vote)
             };
             let one_way = |volume: &CorrVolume, voted: &CorrVolume, mask: &Tensor<3>| {
                 let student = &config.student;
@@ -183,7 +180,6 @@ pub fn losses(
         }
         let own = without_autodiff(&volume);
         teacher = if config.student.anchored { anchored(&own, &raw) } else { own.relu() };
-        previous = Some(own);
     }
     terms
 }
@@ -197,11 +193,6 @@ fn negatives(classes: &[usize], rng: &mut impl Rng) -> Option<(Vec<i32>, Vec<i32
 
 fn with_autodiff(labels: Labels) -> Labels {
     Labels { points: labels.points.autodiff(), weights: labels.weights.autodiff() }
-}
-
-/// As sharp as what the full vote gives, which multiplies evidence with its support.
-fn squared(volume: &CorrVolume) -> CorrVolume {
-    CorrVolume::new(volume.values().square(), volume.source(), volume.target())
 }
 
 fn without_autodiff(volume: &CorrVolume) -> CorrVolume {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use eval::{Average, KeyPointPair, PairSelection, Protocol, ScoreReport, read_willow};
+use eval::{Average, Direction, KeyPointPair, PairSelection, Protocol, ScoreReport, read_willow};
 use sc_imagenet::ImageSet;
 use tracing::{info, warn};
 
@@ -70,10 +70,11 @@ impl Validation {
         if !self.pairs.is_empty() {
             let mut methods = Method::baselines(config);
             methods.extend(Method::all(config.student.stages));
-            let predictions = score::predict(&mut describer, &self.pairs, &methods, None)?;
+            let predictions = score::predict(&mut describer, &self.pairs, Direction::Forward, &methods, None)?;
             let protocol =
                 Protocol { average: Average::Category, ..Protocol::default() }.with_alphas(&[0.05, 0.10, 0.15]);
-            let (report, _) = score::score("validation", &self.pairs, &predictions, &methods, &protocol)?;
+            let (report, _) =
+                score::score("validation", &self.pairs, &predictions, &score::names(&methods), &protocol)?;
             info!(
                 "step {}: cycle consistency {:.1} %; PCK@.10 {}",
                 state.step,
