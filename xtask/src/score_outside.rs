@@ -17,9 +17,9 @@ use crate::report_files::{Scored, section, write_html, write_scores};
 
 /// Score predictions that any program wrote.
 ///
-/// FILE has a line of JSON a pair: {"pair": "<id>", "points": [[x, y], …], "confidence": […]} in pixels of the original image
+/// FILE has a line of JSON a pair: {"pair": "ID", "points": [[x, y], …], "confidence": […]} in pixels of the original image
 /// predicted in. The pair's id is the data set's own line where it has one (SPair-71k), else
-/// <class>/<source stem>--<target stem>. `--asked FILE` writes every pair's id, images and points to predict from.
+/// CLASS/SOURCE--TARGET, the images' names without extension. `--asked FILE` writes every pair's id, images and points to predict from.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "Examples:
   cargo xtask score --data PF-WILLOW --asked asked.jsonl
