@@ -49,7 +49,7 @@ pub struct BenchmarkArgs {
     #[arg(long)]
     pub protocol: Option<String>,
     /// Thresholds, as shares of the protocol's length
-    #[arg(long, value_delimiter = ',', default_values_t = [0.05, 0.10, 0.15])]
+    #[arg(long, value_delimiter = ',', default_values_t = [0.01, 0.05, 0.10, 0.15])]
     pub alpha: Vec<f64>,
 }
 
