@@ -83,9 +83,10 @@ pub use benchmarks::{
     BenchmarkError, BenchmarkName, BenchmarkSplit, CSV_TEMPLATE, CaltechPair, CaltechRow, JSONL_TEMPLATE, LeakReport,
     OutlinedImage, PASCAL_CLASSES, PairFile, PairFileImage, PairName, PfPascalAnnotation, PfPascalRow, PfWillowRow,
     ReadOptions, ReadPairs, SpairSize, TSS_SUBSETS, TableImage, TableRow, TssPair, UnknownBenchmark, leak_free,
-    parse_ap_10k_image, parse_ap_10k_pair, parse_caltech_list, parse_csv_table, parse_jsonl_table, parse_pair_layout,
-    parse_pf_pascal_annotation, parse_pf_pascal_list, parse_pf_willow_list, parse_sc_imagenet_pair, parse_spair_image,
-    parse_spair_pair, parse_tss_flip, read_caltech, read_caltech_list, read_pairs, read_pf_pascal_list, read_tss,
+    missing_images, parse_ap_10k_image, parse_ap_10k_pair, parse_caltech_list, parse_csv_table, parse_jsonl_table,
+    parse_pair_layout, parse_pf_pascal_annotation, parse_pf_pascal_list, parse_pf_willow_list, parse_sc_imagenet_pair,
+    parse_spair_image, parse_spair_pair, parse_tss_flip, read_caltech, read_caltech_list, read_pairs,
+    read_pf_pascal_list, read_tss,
 };
 pub use confusion::{ConfusionScore, Rivals, score_confusion};
 pub use difficulty::{DifficultyField, DifficultyRow, difficulty_rows, difficulty_table};

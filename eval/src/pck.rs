@@ -7,6 +7,7 @@
 use thiserror::Error;
 
 use crate::key_points::{KeyPointPair, PairImage};
+use crate::measure::{Ruler, check_count};
 use crate::protocol::{Direction, Frame, Length, Protocol};
 
 impl Direction {
@@ -70,32 +71,17 @@ pub enum ScoreError {
 ///
 /// [`ScoreError`] where the number of points differs, or the protocol needs a box that the benchmark does not have.
 pub fn score_pair(pair: &KeyPointPair, predicted: &[[f32; 2]], protocol: &Protocol) -> Result<PairScore, ScoreError> {
-    let image = protocol.direction.predicted(pair);
-    if predicted.len() != image.points.len() {
-        return Err(ScoreError::PointCount {
-            pair: pair.id.clone(),
-            expected: image.points.len(),
-            found: predicted.len(),
-        });
-    }
-    let length = threshold_length(image, protocol.frame, protocol.length)
-        .ok_or_else(|| ScoreError::NoBox { pair: pair.id.clone() })?;
-    let scale = protocol.frame.scale(image.size);
-    let distances: Vec<f64> = predicted.iter().zip(&image.points).map(|(&p, &q)| distance(p, q, scale)).collect();
-    let right = |alpha: &f64| distances.iter().filter(|distance| **distance <= alpha * length).count();
+    check_count(pair, predicted, protocol)?;
+    let ruler = Ruler::new(pair, protocol)?;
+    let truth = &protocol.direction.predicted(pair).points;
+    let distances: Vec<f64> = predicted.iter().zip(truth).map(|(&p, &q)| ruler.distance(p, q)).collect();
+    let right = |alpha: &f64| distances.iter().filter(|distance| ruler.within(**distance, *alpha)).count();
     Ok(PairScore {
         class: pair.class.clone(),
-        points: image.points.len(),
+        points: truth.len(),
         correct: protocol.alphas.iter().map(right).collect(),
         invalid: predicted.iter().filter(|point| !point.iter().all(|x| x.is_finite())).count(),
     })
-}
-
-/// Distance of two points after each axis is scaled. NaN, which is below no threshold, where a coordinate is NaN.
-fn distance(p: [f32; 2], q: [f32; 2], scale: [f64; 2]) -> f64 {
-    let dx = (f64::from(p[0]) - f64::from(q[0])) * scale[0];
-    let dy = (f64::from(p[1]) - f64::from(q[1])) * scale[1];
-    (dx * dx + dy * dy).sqrt()
 }
 
 impl Protocol {

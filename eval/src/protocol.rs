@@ -108,6 +108,31 @@ impl Protocol {
         assert!(alphas.iter().all(|alpha| *alpha > 0.0 && alpha.is_finite()), "thresholds {alphas:?} must be positive");
         Self { alphas: alphas.to_vec(), ..self }
     }
+
+    /// The same protocol but for the keys that `text` gives, in the form that a protocol is parsed from.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError`] where a part is no key with a value of its own.
+    pub fn with_keys(self, text: &str) -> Result<Self, ProtocolError> {
+        let mut protocol = self;
+        let mut seen: Vec<&str> = Vec::new();
+        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+            let (key, value) = part.split_once('=').ok_or_else(|| ProtocolError::NoValue(part.to_owned()))?;
+            match key {
+                "frame" => protocol.frame = value.parse()?,
+                "length" => protocol.length = value.parse()?,
+                "direction" => protocol.direction = value.parse()?,
+                "average" => protocol.average = value.parse()?,
+                _ => return Err(ProtocolError::UnknownKey(key.to_owned())),
+            }
+            if seen.contains(&key) {
+                return Err(ProtocolError::Repeated(key.to_owned()));
+            }
+            seen.push(key);
+        }
+        Ok(protocol)
+    }
 }
 
 /// Why a string is no protocol.
@@ -138,23 +163,7 @@ impl FromStr for Protocol {
     type Err = ProtocolError;
 
     fn from_str(text: &str) -> Result<Self, ProtocolError> {
-        let mut protocol = Self::default();
-        let mut seen: Vec<&str> = Vec::new();
-        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-            let (key, value) = part.split_once('=').ok_or_else(|| ProtocolError::NoValue(part.to_owned()))?;
-            match key {
-                "frame" => protocol.frame = value.parse()?,
-                "length" => protocol.length = value.parse()?,
-                "direction" => protocol.direction = value.parse()?,
-                "average" => protocol.average = value.parse()?,
-                _ => return Err(ProtocolError::UnknownKey(key.to_owned())),
-            }
-            if seen.contains(&key) {
-                return Err(ProtocolError::Repeated(key.to_owned()));
-            }
-            seen.push(key);
-        }
-        Ok(protocol)
+        Self::default().with_keys(text)
     }
 }
 

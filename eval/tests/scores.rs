@@ -368,3 +368,14 @@ fn several_benchmarks_make_one_table() {
     );
     assert_eq!(summary_table(&reports), expected);
 }
+
+#[test]
+fn keys_left_out_are_those_of_the_protocol_they_are_laid_over() {
+    let usual: Protocol = "frame=padded:320,length=bbox,average=category".parse().unwrap();
+    let usual = usual.with_alphas(&[0.2]);
+    let over = usual.clone().with_keys("length=img, direction=backward").unwrap();
+    assert_eq!(over.to_string(), "frame=padded:320,length=img,direction=backward,average=category");
+    assert_eq!(over.alphas, [0.2]);
+    assert_eq!(usual.clone().with_keys("").unwrap(), usual);
+    assert!(matches!(usual.with_keys("size=3"), Err(ProtocolError::UnknownKey(_))));
+}

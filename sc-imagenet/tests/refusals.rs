@@ -19,7 +19,7 @@ fn encoded_at(width: u32, height: u32, format: ImageFormat) -> Vec<u8> {
 }
 
 fn fixture(name: &str) -> Vec<u8> {
-    fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)).unwrap()
+    fs::read(Path::new("tests/fixtures").join(name)).unwrap()
 }
 
 /// The message for a file of this name and content.

@@ -2,13 +2,12 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use eval::{
-    Average, BenchmarkName, BenchmarkSplit, Bootstrap, KeyPointPair, MethodScores, PairSelection, Protocol,
-    ReadOptions, ScoreReport, SpairSize, read_pairs,
+    BenchmarkName, BenchmarkSplit, Bootstrap, KeyPointPair, MethodScores, PairSelection, Protocol, ReadOptions,
+    ScoreReport, SpairSize, read_pairs,
 };
 use rand::SeedableRng;
 use rand::seq::index::sample;
@@ -80,6 +79,11 @@ pub struct Benchmark {
 }
 
 impl Benchmark {
+    /// The threshold of tables and pictures that show one: the middle one.
+    pub fn shown_alpha(&self) -> f64 {
+        self.protocol.alphas[self.protocol.alphas.len() / 2]
+    }
+
     /// The scores of the leak-free subset, where it is known and has a pair.
     pub fn leak_free_report(&self, scores: &[MethodScores]) -> Option<ScoreReport> {
         let kept = self.leak_free.as_ref().filter(|kept| !kept.is_empty())?;
@@ -145,10 +149,6 @@ impl BenchmarkArgs {
         for note in &read.notes {
             info!("{name}: {note}");
         }
-        // Classes of WILLOW-ObjectClass differ much in size: faces would outweigh the rest.
-        if name == BenchmarkName::Willow {
-            read.default_protocol.average = Average::Category;
-        }
         let protocol = self.protocol_on(read.default_protocol)?;
         let mut protocol_text = protocol.to_string();
         // Where the training list is not there, nobody can tell what leaks.
@@ -180,19 +180,10 @@ impl BenchmarkArgs {
 
     /// The protocol asked for: what `--protocol` leaves out is that of `usual`.
     fn protocol_on(&self, usual: Protocol) -> Result<Protocol> {
-        let text = self.protocol.clone().unwrap_or_default();
-        let given = Protocol::from_str(&text)?;
-        let says = |key: &str| text.split(',').any(|part| part.trim().starts_with(&format!("{key}=")));
         if let Some(alpha) = self.alpha.iter().find(|alpha| !(alpha.is_finite() && **alpha > 0.0)) {
             bail!("--alpha wants thresholds above 0, got {alpha}");
         }
-        let protocol = Protocol {
-            frame: if says("frame") { given.frame } else { usual.frame },
-            length: if says("length") { given.length } else { usual.length },
-            direction: if says("direction") { given.direction } else { usual.direction },
-            average: if says("average") { given.average } else { usual.average },
-            alphas: Vec::new(),
-        };
+        let protocol = usual.with_keys(self.protocol.as_deref().unwrap_or_default())?;
         Ok(protocol.with_alphas(&self.alpha))
     }
 }

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::describe::{Description, Method};
 use crate::progress;
-use crate::score::{IDENTITY, match_points};
+use crate::score::{self, IDENTITY, match_points};
 use crate::trained::Trained;
 
 /// A matcher is asked at every so many pixels; between them its answers are interpolated.
@@ -83,7 +83,7 @@ fn tss(folder: &Path, trained: &mut Trained, json: bool) -> Result<BenchmarkSect
         bar.inc(1);
     }
     bar.finish_and_clear();
-    let names: Vec<String> = std::iter::once(IDENTITY.to_owned()).chain(methods.iter().map(|m| m.name())).collect();
+    let names = score::names(&methods);
     let mut sections = Vec::new();
     for masked in [false, true] {
         let protocol =
@@ -176,10 +176,8 @@ struct OutlineRow {
 fn caltech(folder: &Path, trained: &mut Trained, json: bool) -> Result<()> {
     let pairs = read_caltech(folder)?;
     let methods = Method::all(trained.config.student.stages);
-    let mut sums: Vec<(String, [f64; 3], [usize; 2])> = std::iter::once(IDENTITY.to_owned())
-        .chain(methods.iter().map(|method| method.name()))
-        .map(|name| (name, [0.0; 3], [0; 2]))
-        .collect();
+    let mut sums: Vec<(String, [f64; 3], [usize; 2])> =
+        score::names(&methods).into_iter().map(|name| (name, [0.0; 3], [0; 2])).collect();
     let bar = progress::count(pairs.len(), "outlines");
     for pair in &pairs {
         let mut describer = trained.describer();

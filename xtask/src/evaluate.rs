@@ -6,8 +6,8 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use corr_volume::Readout;
 use eval::{
-    BenchmarkName, BenchmarkSection, BenchmarkSplit, CacheKey, ScoreReport, Split, class_table, read_willow,
-    summary_table,
+    BenchmarkName, BenchmarkSection, BenchmarkSplit, CacheKey, ScoreReport, Split, class_table, missing_images,
+    read_willow, summary_table,
 };
 use sha2::{Digest, Sha256};
 use tracing::info;
@@ -18,8 +18,8 @@ use crate::device::{DeviceChoice, device_name};
 use crate::logging;
 use crate::mask_report::mask_table;
 use crate::more_metrics::{json_of, more_scores, more_tables};
-use crate::report_files::{Scored, section, write_html, write_scores};
-use crate::score;
+use crate::report_files::{section, write_html, write_scores};
+use crate::score::{self, Scored};
 use crate::trained::{Trained, Which};
 
 /// Score a run on benchmarks: the raw features, voted, and every stage, side by side.
@@ -133,29 +133,22 @@ impl EvalArgs {
         let direction = benchmark.protocol.direction;
         let predictions =
             score::predict(&mut trained.describer(), &benchmark.pairs, direction, &methods, Some(&mut cache))?;
-        let names = score::names(&methods);
-        let (mut report, scores) =
-            score::score(&benchmark.name, &benchmark.pairs, &predictions, &names, &benchmark.protocol)?;
-        report.protocol.clone_from(&benchmark.protocol_text);
-        let scored = Scored {
-            benchmark: &benchmark,
-            report: &report,
-            predictions: scores.iter().map(|method| predictions[&method.method].as_slice()).collect(),
-            scores: &scores,
-        };
-        write_scores(&trained.run.root().join("eval"), &scored)?;
-        let more = if self.more { more_scores(&benchmark, &scores, &scored.predictions)? } else { Vec::new() };
+        let scored = Scored::new(&benchmark, &predictions, &score::names(&methods))?;
+        let section = section(&scored)?;
+        write_scores(&trained.run.root().join("eval"), &section)?;
+        let more = if self.more { more_scores(&scored)? } else { Vec::new() };
+        let leak_free = benchmark.leak_free_report(&scored.scores);
         if self.json {
-            println!("{}", json_of(&report, &more, benchmark.leak_free_report(&scores).as_ref())?);
+            println!("{}", json_of(&scored.report, &more, leak_free.as_ref())?);
         } else {
-            let leak_free = benchmark.leak_free_report(&scores).map(|report| format!("\n{}", report.table(true)));
-            print!("\n{}{}{}", report.table(true), leak_free.unwrap_or_default(), more_tables(&more));
+            let subset = leak_free.map(|report| format!("\n{}", report.table(true))).unwrap_or_default();
+            let alpha = benchmark.shown_alpha();
+            print!("\n{}{subset}{}", scored.report.table(true), more_tables(&more, alpha));
             if self.classes {
-                let alphas = &benchmark.protocol.alphas;
-                print!("\n{}", class_table(&benchmark.protocol, &scores, alphas[alphas.len() / 2]));
+                print!("\n{}", class_table(&benchmark.protocol, &scored.scores, alpha));
             }
         }
-        section(&scored).map(Some)
+        Ok(Some(section))
     }
 
     fn methods(&self, trained: &Trained) -> Vec<Method> {
@@ -169,13 +162,7 @@ impl EvalArgs {
     }
 
     fn check_images(&self, benchmark: &Benchmark) -> Result<()> {
-        let mut missing: Vec<&PathBuf> = benchmark
-            .pairs
-            .iter()
-            .flat_map(|pair| [&pair.source.path, &pair.target.path])
-            .filter(|path| !path.is_file())
-            .collect();
-        missing.dedup();
+        let missing = missing_images(&benchmark.pairs);
         if let Some(first) = missing.first() {
             bail!("{}: images are missing, such as {}; the network has to see them", benchmark.name, first.display());
         }

@@ -2,12 +2,13 @@
 
 use anyhow::Result;
 use eval::{
-    Bootstrap, ConfusionScore, DifficultyRow, KapAnswers, MethodScores, Prediction, Rivals, ScoreReport, average,
-    difficulty_rows, difficulty_table, kap, kap_candidates, score_confusion,
+    Bootstrap, ConfusionScore, DifficultyRow, KapAnswers, Rivals, ScoreReport, average, difficulty_rows,
+    difficulty_table, kap, kap_candidates, score_confusion,
 };
 use serde::Serialize;
 
 use crate::benchmark::Benchmark;
+use crate::score::Scored;
 
 /// The further scores of one method at the protocol's thresholds.
 #[derive(Serialize)]
@@ -25,19 +26,15 @@ pub struct MoreScores {
     difficulty: Vec<DifficultyRow>,
 }
 
-/// Scores every method; `predictions` are in the order of `scores`.
+/// Scores every method.
 ///
 /// # Errors
 ///
 /// Predictions that do not fit the pairs.
-pub fn more_scores(
-    benchmark: &Benchmark,
-    scores: &[MethodScores],
-    predictions: &[&[Prediction]],
-) -> Result<Vec<MoreScores>> {
-    let Benchmark { pairs, protocol, .. } = benchmark;
+pub fn more_scores(scored: &Scored) -> Result<Vec<MoreScores>> {
+    let Benchmark { pairs, protocol, .. } = scored.benchmark;
     let mut all = Vec::new();
-    for (method, made) in scores.iter().zip(predictions) {
+    for (method, made) in scored.scores.iter().zip(&scored.predictions) {
         let confusion: Result<Vec<ConfusionScore>, _> = pairs
             .iter()
             .zip(*made)
@@ -96,8 +93,8 @@ pub fn json_of(report: &ScoreReport, more: &[MoreScores], leak_free: Option<&Sco
     Ok(json.to_string())
 }
 
-/// The further scores as tables, at each threshold; the breakdown at the middle one.
-pub fn more_tables(all: &[MoreScores]) -> String {
+/// The further scores as tables, at each threshold; the breakdown at `alpha`.
+pub fn more_tables(all: &[MoreScores], alpha: f64) -> String {
     let mut text = String::new();
     let Some(first) = all.first() else { return text };
     let header: Vec<String> = first.alphas.iter().map(|alpha| format!("{:>7}", format!("@{alpha:.2}"))).collect();
@@ -118,7 +115,7 @@ pub fn more_tables(all: &[MoreScores]) -> String {
     let breakdowns: Vec<(&str, &[DifficultyRow])> =
         all.iter().map(|scores| (scores.method.as_str(), scores.difficulty.as_slice())).collect();
     if breakdowns.iter().any(|(_, rows)| !rows.is_empty()) {
-        text += &format!("\n{}", difficulty_table(&breakdowns, first.alphas[first.alphas.len() / 2]));
+        text += &format!("\n{}", difficulty_table(&breakdowns, alpha));
     }
     text
 }

@@ -5,45 +5,38 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use eval::{
     BenchmarkSection, ClassScores, DrawnPair, Figure, FigureFont, HtmlReport, KeyPointPair, MethodScores, PairGroup,
-    PckCurve, Prediction, Protocol, ScoreReport, best_and_worst, published_scores, score_pair,
+    PckCurve, Prediction, Protocol, best_and_worst, published_scores, score_pair,
 };
 use sc_imagenet::DecodeLimits;
 use tracing::warn;
 
 use crate::atomic;
 use crate::benchmark::Benchmark;
+use crate::score::Scored;
 
 /// Pairs drawn of each group.
 const DRAWN: usize = 6;
-
-/// What the report shows of a benchmark.
-pub struct Scored<'a> {
-    /// The pairs and the protocol.
-    pub benchmark: &'a Benchmark,
-    /// The table.
-    pub report: &'a ScoreReport,
-    /// What each method scored.
-    pub scores: &'a [MethodScores],
-    /// What each method predicted, pair by pair, in the order of `scores`.
-    pub predictions: Vec<&'a [Prediction]>,
-}
 
 /// Writes `<name>.json`, `<name>.md` and the figures of a benchmark into `folder`.
 ///
 /// # Errors
 ///
 /// A full disk.
-pub fn write_scores(folder: &Path, scored: &Scored) -> Result<()> {
-    let name = &scored.benchmark.name;
+pub fn write_scores(folder: &Path, section: &BenchmarkSection) -> Result<()> {
+    let BenchmarkSection { report, curves, classes, .. } = section;
+    let name = &report.benchmark;
     let figures = folder.join("figures");
     std::fs::create_dir_all(&figures).with_context(|| format!("cannot create {}", figures.display()))?;
-    atomic::write(&folder.join(format!("{name}.json")), &serde_json::to_vec_pretty(scored.report)?)?;
-    let classes = classes(scored);
-    let markdown = format!("{}\n{}", scored.report.markdown(true), classes.markdown());
+    atomic::write(&folder.join(format!("{name}.json")), &serde_json::to_vec_pretty(report)?)?;
+    let mut markdown = report.markdown(true);
+    let mut drawn = vec![("curves", Figure::PckCurves(curves))];
+    if let Some(classes) = classes {
+        markdown += &format!("\n{}", classes.markdown());
+        drawn.push(("classes", Figure::ClassBars(classes)));
+    }
     atomic::write(&folder.join(format!("{name}.md")), markdown.as_bytes())?;
-    let curves = curves(scored)?;
     let font = FigureFont::of_system();
-    for (kind, figure) in [("curves", Figure::PckCurves(&curves)), ("classes", Figure::ClassBars(&classes))] {
+    for (kind, figure) in drawn {
         atomic::write(&figures.join(format!("{name}-{kind}.svg")), figure.svg()?.as_bytes())?;
         match &font {
             Ok(font) => {
@@ -66,6 +59,7 @@ pub fn write_scores(folder: &Path, scored: &Scored) -> Result<()> {
 pub fn section(scored: &Scored) -> Result<BenchmarkSection> {
     let Benchmark { pairs, protocol, name, notes, .. } = scored.benchmark;
     let mut notes = notes.clone();
+    let alpha = scored.benchmark.shown_alpha();
     for method in scored.scores.iter().filter(|method| method.invalid() > 0) {
         notes.push(format!(
             "{}: {} predictions are no finite numbers and count as wrong.",
@@ -79,7 +73,6 @@ pub fn section(scored: &Scored) -> Result<BenchmarkSection> {
         let (best, worst) = best_and_worst(pairs, &last.pairs, middle, DRAWN);
         for (group, indices) in [(PairGroup::Best, best), (PairGroup::Worst, worst)] {
             for index in indices {
-                let alpha = protocol.alphas[middle];
                 drawn.extend(drawn_pair(&pairs[index], &made[index], protocol, alpha, group, &mut notes)?);
             }
         }
@@ -88,7 +81,7 @@ pub fn section(scored: &Scored) -> Result<BenchmarkSection> {
         report: scored.report.clone(),
         notes,
         curves: curves(scored)?,
-        classes: Some(classes(scored)),
+        classes: Some(ClassScores::new(protocol, &scored.scores, alpha)),
         pairs: drawn,
         published: published_scores(name),
     })
@@ -107,11 +100,6 @@ pub fn write_html(
 ) -> Result<()> {
     let report = HtmlReport { title: title.to_owned(), facts, sections };
     atomic::write(path, report.html().as_bytes())
-}
-
-fn classes(scored: &Scored) -> ClassScores {
-    let protocol = &scored.benchmark.protocol;
-    ClassScores::new(protocol, scored.scores, protocol.alphas[protocol.alphas.len() / 2])
 }
 
 /// The curves over twenty thresholds up to the largest one asked for.

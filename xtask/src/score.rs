@@ -11,6 +11,7 @@ use eval::{
     ScoreReport, identity, score_pair,
 };
 
+use crate::benchmark::Benchmark;
 use crate::describe::{Describer, Description, Method};
 use crate::progress;
 
@@ -96,6 +97,37 @@ pub fn score(
         scores.push(MethodScores { method: name.clone(), pairs: of_pairs });
     }
     Ok((ScoreReport::new(benchmark, protocol, &scores, Bootstrap::default()), scores))
+}
+
+/// What methods predicted for a benchmark, scored.
+pub struct Scored<'a> {
+    /// The pairs and the protocol.
+    pub benchmark: &'a Benchmark,
+    /// The table.
+    pub report: ScoreReport,
+    /// What each method scored.
+    pub scores: Vec<MethodScores>,
+    /// What each method predicted, pair by pair, in the order of `scores`.
+    pub predictions: Vec<&'a [Prediction]>,
+}
+
+impl<'a> Scored<'a> {
+    /// Scores what the methods of these names predicted.
+    ///
+    /// # Errors
+    ///
+    /// Predictions that do not fit the pairs.
+    pub fn new(
+        benchmark: &'a Benchmark,
+        predictions: &'a BTreeMap<String, Vec<Prediction>>,
+        names: &[String],
+    ) -> Result<Self> {
+        let Benchmark { name, pairs, protocol, protocol_text, .. } = benchmark;
+        let (mut report, scores) = score(name, pairs, predictions, names, protocol)?;
+        report.protocol.clone_from(protocol_text);
+        let predictions = scores.iter().map(|method| predictions[&method.method].as_slice()).collect();
+        Ok(Self { benchmark, report, scores, predictions })
+    }
 }
 
 /// The names of the identity and of some methods, in the order of tables.

@@ -1,19 +1,21 @@
 //! `cargo xtask score`: what any program predicted, scored under any protocol, without a network.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use eval::{
-    AskedPairs, Bootstrap, CSV_TEMPLATE, JSONL_TEMPLATE, MethodScores, PairScore, Prediction, ScoreReport,
-    paired_bootstrap, read_outside_predictions, score_pair,
+    AskedPairs, Bootstrap, CSV_TEMPLATE, JSONL_TEMPLATE, MethodScores, Prediction, paired_bootstrap,
+    read_outside_predictions,
 };
 use serde::Serialize;
 
 use crate::benchmark::{Benchmark, BenchmarkArgs, layouts};
 use crate::logging;
 use crate::more_metrics::{json_of, more_scores, more_tables};
-use crate::report_files::{Scored, section, write_html, write_scores};
+use crate::report_files::{section, write_html, write_scores};
+use crate::score::Scored;
 
 /// Score predictions that any program wrote.
 ///
@@ -122,46 +124,33 @@ impl ScoreArgs {
             });
             fitted.collect()
         };
-        let mut methods = vec![(stem(file), named(&stem(file), made))];
+        let mut names = vec![stem(file)];
+        let mut predictions = BTreeMap::from([(stem(file), named(&stem(file), made))]);
         if let (Some(file), Some(other)) = (&self.against, other) {
-            let name = if stem(file) == methods[0].0 { format!("{} (against)", stem(file)) } else { stem(file) };
-            let predictions = named(&name, other);
-            methods.push((name, predictions));
+            let name = if stem(file) == names[0] { format!("{} (against)", stem(file)) } else { stem(file) };
+            predictions.insert(name.clone(), named(&name, other));
+            names.push(name);
         }
-        self.report(&benchmark, &methods)
+        self.report(&Scored::new(&benchmark, &predictions, &names)?)
     }
 
-    fn report(&self, benchmark: &Benchmark, methods: &[(String, Vec<Prediction>)]) -> Result<()> {
-        let mut scores = Vec::new();
-        for (name, made) in methods {
-            let of_pairs: Result<Vec<PairScore>, _> = benchmark
-                .pairs
-                .iter()
-                .zip(made)
-                .map(|(pair, made)| score_pair(pair, &made.points, &benchmark.protocol))
-                .collect();
-            scores.push(MethodScores { method: name.clone(), pairs: of_pairs? });
-        }
-        let mut report = ScoreReport::new(&benchmark.name, &benchmark.protocol, &scores, Bootstrap::default());
-        report.protocol.clone_from(&benchmark.protocol_text);
-        let predictions: Vec<&[Prediction]> = methods.iter().map(|(_, made)| made.as_slice()).collect();
-        let more = if self.more { more_scores(benchmark, &scores, &predictions)? } else { Vec::new() };
+    fn report(&self, scored: &Scored) -> Result<()> {
+        let Scored { benchmark, report, scores, .. } = scored;
+        let more = if self.more { more_scores(scored)? } else { Vec::new() };
         if let Some(folder) = &self.out {
-            let scored = Scored { benchmark, report: &report, scores: &scores, predictions };
-            write_scores(folder, &scored)?;
-            let facts = vec![(
-                "predictions".to_owned(),
-                methods.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", "),
-            )];
-            write_html(&folder.join("report.html"), &benchmark.name, facts, vec![section(&scored)?])?;
+            let section = section(scored)?;
+            write_scores(folder, &section)?;
+            let methods: Vec<&str> = scores.iter().map(|method| method.method.as_str()).collect();
+            let facts = vec![("predictions".to_owned(), methods.join(", "))];
+            write_html(&folder.join("report.html"), &benchmark.name, facts, vec![section])?;
         }
-        let leak_free = benchmark.leak_free_report(&scores);
+        let leak_free = benchmark.leak_free_report(scores);
         let compared = match &scores[..] {
             [a, b] => compare(a, b, benchmark),
             _ => Vec::new(),
         };
         if self.json {
-            let mut json: serde_json::Value = serde_json::from_str(&json_of(&report, &more, leak_free.as_ref())?)?;
+            let mut json: serde_json::Value = serde_json::from_str(&json_of(report, &more, leak_free.as_ref())?)?;
             if !compared.is_empty() {
                 json["compared"] = serde_json::to_value(&compared)?;
             }
@@ -169,7 +158,7 @@ impl ScoreArgs {
             return Ok(());
         }
         let subset = leak_free.map(|report| format!("\n{}", report.table(true))).unwrap_or_default();
-        print!("{}{subset}{}", report.table(true), more_tables(&more));
+        print!("{}{subset}{}", report.table(true), more_tables(&more, benchmark.shown_alpha()));
         for method in scores.iter().filter(|method| method.invalid() > 0) {
             println!("{}: {} predictions are no finite numbers and count as wrong", method.method, method.invalid());
         }

@@ -89,10 +89,15 @@ pub struct ReadPairs {
 impl ReadPairs {
     /// The image files of the pairs that are not there, each once. Scoring needs no images, predicting does.
     pub fn missing_images(&self) -> Vec<PathBuf> {
-        let images = self.pairs.iter().flat_map(|pair| [&pair.source.path, &pair.target.path]);
-        let mut seen = HashSet::new();
-        images.filter(|path| seen.insert(*path) && !path.is_file()).cloned().collect()
+        missing_images(&self.pairs)
     }
+}
+
+/// The image files of some pairs that are not there, each once.
+pub fn missing_images(pairs: &[KeyPointPair]) -> Vec<PathBuf> {
+    let images = pairs.iter().flat_map(|pair| [&pair.source.path, &pair.target.path]);
+    let mut seen = HashSet::new();
+    images.filter(|path| seen.insert(*path) && !path.is_file()).cloned().collect()
 }
 
 /// Reads a data set's pairs from its folder, or from the folder that holds it (of [`BenchmarkName::Table`]: from the

@@ -9,7 +9,7 @@ use super::name::{BenchmarkName, BenchmarkSplit};
 use super::rows::Rows;
 use super::{ReadOptions, ReadPairs};
 use crate::key_points::{KeyPointPair, PairImage, Split, tight_box};
-use crate::protocol::Protocol;
+use crate::protocol::{Average, Protocol};
 use crate::willow::{WillowImages, read_willow};
 
 /// Key points of every pair of the list.
@@ -189,7 +189,9 @@ pub(super) fn read_willow_object(
     };
     let found = read_willow(&base, half)?;
     let pairs = options.pair_selection.pairs(&found.images);
-    Ok(ReadPairs { pairs, default_protocol: Protocol::default(), notes: without_points(&found) })
+    // Its classes differ much in size: faces would outweigh the rest.
+    let default_protocol = Protocol { average: Average::Category, ..Protocol::default() };
+    Ok(ReadPairs { pairs, default_protocol, notes: without_points(&found) })
 }
 
 fn without_points(found: &WillowImages) -> Vec<String> {
