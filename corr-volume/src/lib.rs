@@ -37,22 +37,29 @@
 //! ```
 
 mod backbone;
+mod dense;
+pub mod exponential;
 mod frame;
 mod grid;
 mod hyperpixel;
 mod mutual;
 mod preprocess;
+mod product;
 mod readout;
+mod vectorised;
 mod volume;
 mod weights;
 
 pub use backbone::{Backbone, BackboneConfig, BackboneName, BatchNormMode, UnknownBackbone};
+pub use dense::{CellMatches, DenseMatch, DenseMatches, TopMatches};
 pub use frame::Frame;
 pub use grid::Grid;
 pub use hyperpixel::{hyperpixel, l2_normalise, resize_bilinear};
 pub use mutual::soft_mutual;
 pub use preprocess::{Normalisation, preprocess, preprocess_batch};
+pub use product::{Matrix, multiply};
 pub use readout::{Answers, Readout, UnknownReadout};
+pub use vectorised::vectorised;
 pub use volume::{CorrVolume, MatchDistribution};
 pub use weights::{KnownWeights, LoadedWeights, Verification, WeightsError, known_weights, load_weights, sha256_of};
 

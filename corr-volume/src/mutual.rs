@@ -1,7 +1,7 @@
 use crate::CorrVolume;
 
 /// Keeps the ratios finite where a row or a column holds no positive score.
-const EPSILON: f64 = 1e-5;
+pub(crate) const EPSILON: f64 = 1e-5;
 
 /// Soft mutual nearest neighbours: a score counts in full where it is the best of its row and of its column, and in
 /// proportion to the best elsewhere (Rocco et al., *Neighbourhood Consensus Networks*, NeurIPS 2018).

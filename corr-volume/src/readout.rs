@@ -105,7 +105,7 @@ impl Readout {
         Answers { points, confidence }
     }
 
-    fn check(&self) {
+    pub(crate) fn check(&self) {
         let positive = |name: &str, value: f64| {
             assert!(value.is_finite() && value > 0.0, "{name} of the {self} readout must be above 0, got {value}");
         };
@@ -160,7 +160,7 @@ pub struct UnknownReadout(String);
 const OUTSIDE_PENALTY: f64 = 1e9;
 
 /// Scores below this count as zero: the smallest normal f32, which every device tells from zero.
-const SMALLEST_SCORE: f32 = f32::MIN_POSITIVE;
+pub(crate) const SMALLEST_SCORE: f32 = f32::MIN_POSITIVE;
 
 /// The largest score of every pair, `[b, 1]`.
 fn largest_scores(volume: &CorrVolume) -> Tensor<2> {

@@ -5,6 +5,7 @@ use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
 
 use super::conv_norm::{BatchNormMode, ConvNorm};
+use super::inverted_residual;
 
 /// What follows the normalisation.
 #[derive(Clone, Copy, Debug)]
@@ -33,9 +34,9 @@ fn relu6(x: Tensor<4>) -> Tensor<4> {
 /// Convolution, normalisation, activation.
 #[derive(Module, Debug)]
 pub(super) struct Layer {
-    conv: ConvNorm,
+    pub conv: ConvNorm,
     #[module(skip)]
-    activation: Activation,
+    pub activation: Activation,
 }
 
 impl Layer {
@@ -65,6 +66,9 @@ pub(super) struct Block {
 
 impl Block {
     pub fn forward(&self, x: Tensor<4>, mode: BatchNormMode) -> Tensor<4> {
+        if let Some(output) = inverted_residual::infer(self, &x) {
+            return output;
+        }
         let input = self.residual.then(|| x.clone());
         let output = self.layers.iter().fold(x, |x, layer| layer.forward(x, mode));
         match input {

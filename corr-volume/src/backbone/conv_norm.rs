@@ -6,7 +6,7 @@ use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor};
 
-use super::depthwise::depthwise_conv;
+use super::depthwise::{Shape, depthwise_conv};
 
 /// Which statistics batch normalisation uses.
 ///
@@ -79,14 +79,32 @@ impl ConvNorm {
         if mode == BatchNormMode::Training && x.device().is_autodiff() {
             return self.norm.forward(self.convolve(x, self.weight.val(), None));
         }
+        let (weight, bias) = self.folded();
+        let weight = if self.weight_learns || !weight.is_autodiff() { weight } else { weight.inner().autodiff() };
+        self.convolve(x, weight, Some(bias))
+    }
+
+    /// Weight and bias of the convolution with the normalisation by running statistics folded into it.
+    pub fn folded(&self) -> (Tensor<4>, Tensor<1>) {
         let mean = self.norm.running_mean.value_sync();
         let deviation = (self.norm.running_var.value_sync() + self.norm.epsilon).sqrt();
         let scale = self.norm.gamma.val() / deviation;
         let bias = self.norm.beta.val() - mean * scale.clone();
         let [channels] = scale.dims();
-        let weight = self.weight.val() * scale.reshape([channels, 1, 1, 1]);
-        let weight = if self.weight_learns || !weight.is_autodiff() { weight } else { weight.inner().autodiff() };
-        self.convolve(x, weight, Some(bias))
+        (self.weight.val() * scale.reshape([channels, 1, 1, 1]), bias)
+    }
+
+    /// Whether every channel is convolved for itself.
+    pub fn is_depthwise(&self) -> bool {
+        self.depthwise
+    }
+
+    /// What a depthwise convolution of maps of this shape is made of.
+    pub fn depthwise_shape(&self, [batch, channels, height, width]: [usize; 4]) -> Shape {
+        let [_, _, rows, columns] = self.weight.dims();
+        let (stride, dilation) = (self.stride, self.dilation);
+        let padding = [(height, rows), (width, columns)].map(|(l, k)| same_padding(l, k, stride, dilation));
+        Shape { batch, channels, input: [height, width], kernel: [rows, columns], stride, dilation, padding }
     }
 
     /// Stops a depthwise convolution's weight from learning. β still does, and γ by the mean that it scales alone.
@@ -101,10 +119,13 @@ impl ConvNorm {
         if kernel == 1 && self.stride == 1 {
             return pointwise_conv(x, weight, bias);
         }
-        let padding = [height, width].map(|length| same_padding(length, kernel, self.stride, self.dilation));
         if self.depthwise {
-            return depthwise_conv(x, weight, bias, self.stride, self.dilation, padding);
+            let [channels, ..] = weight.dims();
+            let bias = bias.unwrap_or_else(|| Tensor::zeros([channels], &x.device()));
+            let shape = self.depthwise_shape(x.dims());
+            return depthwise_conv(x, weight, bias, shape);
         }
+        let padding = [height, width].map(|length| same_padding(length, kernel, self.stride, self.dilation));
         let options = ConvOptions::new_with_padding([self.stride; 2], padding, [self.dilation; 2], 1);
         conv2d(x, weight, bias, options)
     }

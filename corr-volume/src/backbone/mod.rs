@@ -4,6 +4,7 @@ mod block;
 mod conv_norm;
 mod depthwise;
 mod efficientnet;
+mod inverted_residual;
 mod name;
 mod small;
 

@@ -1,0 +1,41 @@
+//! Dense matching, streamed and by way of the volume: `cargo bench -p corr-volume --bench dense`.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use burn::tensor::{Device, Distribution, Tensor};
+use corr_volume::{CorrVolume, DenseMatch, l2_normalise, soft_mutual};
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+
+fn features(side: usize) -> Tensor<4> {
+    l2_normalise(Tensor::random([1, 256, side, side], Distribution::Normal(0.0, 1.0), &Device::flex()))
+}
+
+fn benches(criterion: &mut Criterion) {
+    Device::flex().seed(0);
+    let mut group = criterion.benchmark_group("dense");
+    group.sample_size(10).measurement_time(Duration::from_secs(3)).warm_up_time(Duration::from_secs(1));
+    for side in [20, 32, 64] {
+        let (source, target) = (features(side), features(side));
+        let config = DenseMatch::default();
+        group.bench_function(BenchmarkId::new("streamed", side), |b| {
+            b.iter(|| black_box(config.read(source.clone(), target.clone())));
+        });
+        group.bench_function(BenchmarkId::new("top 8", side), |b| {
+            b.iter(|| black_box(config.top(source.clone(), target.clone(), 8)));
+        });
+        if side <= 32 {
+            group.bench_function(BenchmarkId::new("composed", side), |b| {
+                b.iter(|| {
+                    let volume = soft_mutual(&CorrVolume::cosine(source.clone(), target.clone()));
+                    let there = config.readout.read_cells(&volume).points;
+                    black_box((there, config.readout.read_cells(&volume.transpose()).points));
+                });
+            });
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(dense, benches);
+criterion_main!(dense);
