@@ -3,6 +3,7 @@
 //! This program composes the crates; it chooses the device, owns the run folders and reads the flags.
 
 mod atomic;
+mod bench;
 mod benchmark;
 mod cache_folder;
 mod checkpoint;
@@ -59,6 +60,7 @@ enum Command {
     Eval(evaluate::EvalArgs),
     Score(score_outside::ScoreArgs),
     Match(match_images::MatchArgs),
+    Bench(bench::BenchArgs),
     /// List, download or verify backbone weights
     #[command(subcommand)]
     Weights(weights::WeightsCommand),
@@ -75,6 +77,7 @@ fn main() -> ExitCode {
         Command::Eval(args) => args.run(),
         Command::Score(args) => args.run(),
         Command::Match(args) => args.run(),
+        Command::Bench(args) => args.run(),
         Command::Weights(command) => command.run(),
         Command::Doctor(args) => args.run(),
     };
