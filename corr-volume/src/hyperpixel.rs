@@ -1,6 +1,8 @@
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::Grid;
+use rayon::prelude::*;
+
+use crate::{Grid, vectorised};
 
 /// Features below this norm are treated as absent.
 const SMALLEST_NORM: f64 = 1e-6;
@@ -14,10 +16,41 @@ const SMALLEST_NORM: f64 = 1e-6;
 /// `[b, channels, h, w]` to the same shape. A cell whose norm is below 1e-6 becomes zero and passes no gradient, so
 /// that neither the result nor its gradient is ever NaN.
 pub fn l2_normalise(features: Tensor<4>) -> Tensor<4> {
+    let device = features.device();
+    if device == Device::flex() && !device.is_autodiff() {
+        return normalised_at_once(features, &device);
+    }
     let squares = features.clone().square().sum_dim(1);
     let absent = squares.clone().lower_scalar(SMALLEST_NORM * SMALLEST_NORM);
     let inverse = squares.mask_fill(absent.clone(), 1.0).sqrt().recip().mask_fill(absent, 0.0);
     features * inverse
+}
+
+/// [`l2_normalise`] on the CPU where no gradient is wanted, in two passes over the features instead of eight.
+fn normalised_at_once(features: Tensor<4>, device: &Device) -> Tensor<4> {
+    let shape = features.dims();
+    let cells = shape[2] * shape[3];
+    let mut values: Vec<f32> =
+        features.try_into_vec_as().unwrap_or_else(|error| panic!("reading from the CPU backend: {error}"));
+    values.par_chunks_mut(shape[1] * cells).for_each(|map| {
+        let mut inverse = vec![0.0f32; cells];
+        vectorised(
+            #[inline(always)]
+            || {
+                for channel in map.chunks_exact(cells) {
+                    inverse.iter_mut().zip(channel).for_each(|(square, value)| *square += value * value);
+                }
+                for square in inverse.iter_mut() {
+                    let absent = *square < (SMALLEST_NORM * SMALLEST_NORM) as f32;
+                    *square = if absent { 0.0 } else { square.sqrt().recip() };
+                }
+                for channel in map.chunks_exact_mut(cells) {
+                    channel.iter_mut().zip(&inverse).for_each(|(value, inverse)| *value *= inverse);
+                }
+            },
+        );
+    });
+    Tensor::from_data(TensorData::new(values, shape), device)
 }
 
 /// Resizes feature maps to another grid by bilinear interpolation.

@@ -87,10 +87,13 @@ impl Backward<Flex, 5> for Layer {
     type State = (Inputs, FloatTensor<Flex>, Arc<Memory>);
 
     fn backward(self, ops: Ops<Self::State, 5>, gradients: &mut Collected, _: &mut Checkpointer) {
-        let upstream = contiguous(gradients.consume::<Flex>(&ops.node));
+        let upstream = gradients.consume::<Flex>(&ops.node).into_data();
+        let upstream = upstream.try_into_vec().unwrap_or_else(|error| unreachable!("gradients are f32: {error}"));
         let (inputs, output, memory) = ops.state;
+        // Shared only where a graph is walked twice.
+        let memory = Arc::try_unwrap(memory).unwrap_or_else(|shared| (*shared).clone());
         let (features, parameters) = (inputs.features(), inputs.parameters());
-        let found = differentiate(features, parameters, values(&output), &memory, values(&upstream), inputs.shape());
+        let found = differentiate(features, parameters, values(&output), memory, upstream, inputs.shape());
         let found = [found.features, found.reduce, found.reduce_bias, found.spread, found.spread_bias];
         for (index, (parent, gradient)) in ops.parents.into_iter().zip(found).enumerate() {
             if let Some(node) = parent {

@@ -35,7 +35,7 @@ pub(super) struct Parameters<'a> {
 }
 
 /// What the gradient needs to know besides inputs and outputs.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Memory {
     /// `[b, hidden, cells]`, after the ReLU.
     hidden: Vec<f32>,
@@ -121,54 +121,60 @@ fn normalised_sum<'a>(
 }
 
 /// Gradients of everything that went into [`evaluate`], given its output and `upstream`, the gradient of that.
+///
+/// What is no longer needed is overwritten: `upstream` becomes the gradient of the features, the memory's hidden maps
+/// become their own gradient.
 pub(super) fn differentiate(
     features: &[f32],
     parameters: Parameters<'_>,
     output: &[f32],
-    memory: &Memory,
-    upstream: &[f32],
+    memory: Memory,
+    upstream: Vec<f32>,
     shape: Shape,
 ) -> Gradients {
     let Shape { channels, hidden, grid } = shape;
     let cells = grid.cells();
     let (whole, hidden_map) = (channels * cells, hidden * cells);
-    let mut sum = vec![0.0; features.len()];
+    let (mut sum, Memory { hidden: mut maps, inverse }) = (upstream, memory);
     sum.par_chunks_mut(whole)
         .zip(output.par_chunks(whole))
-        .zip(memory.inverse.par_chunks(cells))
-        .zip(upstream.par_chunks(whole))
-        .for_each(|(((sum, output), inverse), upstream)| through_normalisation(output, inverse, upstream, sum));
+        .zip(inverse.par_chunks(cells))
+        .for_each(|((sum, output), inverse)| through_normalisation(output, inverse, sum));
 
-    let kernel = winograd::kernel(parameters.spread, hidden);
-    let mut of_kernel = vec![0.0; kernel.len()];
-    let mut of_hidden = vec![0.0; memory.hidden.len()];
+    // The kernel's gradient first: it and the kernel itself are not needed at the same time.
+    let mut of_kernel = vec![0.0; channels * hidden * winograd::PLACES];
     let (mut products, mut places) = (Vec::new(), Vec::new());
-    let groups = sum.chunks(GROUP * whole).zip(memory.hidden.chunks(GROUP * hidden_map));
-    for ((sum, maps), of_hidden) in groups.zip(of_hidden.chunks_mut(GROUP * hidden_map)) {
-        let images = sum.len() / whole;
-        let tiling = Tiling::new(grid, images);
+    for (sum, maps) in sum.chunks(GROUP * whole).zip(maps.chunks(GROUP * hidden_map)) {
+        let tiling = Tiling::new(grid, sum.len() / whole);
         products.resize(tiling.places(channels), 0.0);
         winograd::adjoint_outputs(&sum.chunks(whole).collect::<Vec<_>>(), tiling, &mut products);
         places.resize(tiling.places(hidden), 0.0);
         winograd::inputs(&maps.chunks(hidden_map).collect::<Vec<_>>(), tiling, &mut places);
         winograd::add_kernel_gradient(&products, &places, tiling, &mut of_kernel);
-        let mut by_channel = vec![0.0; of_hidden.len()];
-        winograd::adjoint_inputs(&kernel, &products, tiling, hidden, &mut by_channel);
-        // Where the ReLU was closed nothing passes.
-        of_hidden.par_chunks_mut(hidden_map).zip(maps.par_chunks(hidden_map)).enumerate().for_each(
-            |(image, (to, maps))| {
-                let from = by_channel[image * cells..].chunks(images * cells);
-                for ((to, map), from) in to.chunks_exact_mut(cells).zip(maps.chunks_exact(cells)).zip(from) {
-                    let values = to.iter_mut().zip(map).zip(from);
-                    values.for_each(|((to, map), from)| *to = if *map > 0.0 { *from } else { 0.0 });
-                }
-            },
-        );
     }
-    drop((products, places));
+    drop(places);
     let spread = winograd::adjoint_kernel(&of_kernel, hidden);
     drop(of_kernel);
     let spread_bias = sums_of_channels(&sum, channels, cells);
+
+    let kernel = winograd::kernel(parameters.spread, hidden);
+    for (sum, maps) in sum.chunks(GROUP * whole).zip(maps.chunks_mut(GROUP * hidden_map)) {
+        let images = sum.len() / whole;
+        let tiling = Tiling::new(grid, images);
+        products.resize(tiling.places(channels), 0.0);
+        winograd::adjoint_outputs(&sum.chunks(whole).collect::<Vec<_>>(), tiling, &mut products);
+        let mut by_channel = vec![0.0; maps.len()];
+        winograd::adjoint_inputs(&kernel, &products, tiling, hidden, &mut by_channel);
+        maps.par_chunks_mut(hidden_map).enumerate().for_each(|(image, map)| {
+            let from = by_channel[image * cells..].chunks(images * cells);
+            for (map, from) in map.chunks_exact_mut(cells).zip(from) {
+                // Where the ReLU was closed nothing passes.
+                map.iter_mut().zip(from).for_each(|(map, from)| *map = if *map > 0.0 { *from } else { 0.0 });
+            }
+        });
+    }
+    drop((kernel, products));
+    let of_hidden = maps;
 
     let mut reduce = vec![0.0; hidden * channels];
     let block = hidden.div_ceil(BLOCKS);
@@ -189,8 +195,8 @@ pub(super) fn differentiate(
     Gradients { features: sum, reduce, reduce_bias, spread, spread_bias }
 }
 
-/// `(upstream − output ⟨output, upstream⟩) / norm`, cell by cell.
-fn through_normalisation(output: &[f32], inverse: &[f32], upstream: &[f32], result: &mut [f32]) {
+/// `(upstream − output ⟨output, upstream⟩) / norm`, cell by cell and in place.
+fn through_normalisation(output: &[f32], inverse: &[f32], upstream: &mut [f32]) {
     let cells = inverse.len();
     let mut along = vec![0.0; cells];
     vectorised(
@@ -200,11 +206,10 @@ fn through_normalisation(output: &[f32], inverse: &[f32], upstream: &[f32], resu
                 let values = along.iter_mut().zip(output).zip(upstream);
                 values.for_each(|((along, output), upstream)| *along += output * upstream);
             }
-            let channels = result.chunks_exact_mut(cells).zip(output.chunks_exact(cells));
-            for ((result, output), upstream) in channels.zip(upstream.chunks_exact(cells)) {
-                let values = result.iter_mut().zip(output).zip(upstream).zip(&along).zip(inverse);
-                for ((((result, output), upstream), along), inverse) in values {
-                    *result = (upstream - output * along) * inverse;
+            for (upstream, output) in upstream.chunks_exact_mut(cells).zip(output.chunks_exact(cells)) {
+                let values = upstream.iter_mut().zip(output).zip(&along).zip(inverse);
+                for (((upstream, output), along), inverse) in values {
+                    *upstream = (*upstream - output * along) * inverse;
                 }
             }
         },

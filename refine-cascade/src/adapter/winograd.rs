@@ -17,7 +17,7 @@ use corr_volume::{Grid, Matrix, multiply, vectorised};
 use rayon::prelude::*;
 
 /// Places of a transformed patch.
-const PLACES: usize = 16;
+pub(super) const PLACES: usize = 16;
 
 /// Into how many blocks the channels are divided, each a task for a thread; fixed, so that the number of threads leaves
 /// no trace in the sums.
@@ -206,12 +206,24 @@ fn add(to: &mut [f32], value: impl Fn(usize) -> f32) {
 
 /// Every channel of `maps` (one slice an image) as patches in places: what a convolution multiplies.
 pub(super) fn inputs(maps: &[&[f32]], tiling: Tiling, places: &mut [f32]) {
-    each_map(maps, tiling, places, |scratch, places| scratch.inputs(tiling, places));
+    each_map(
+        maps,
+        tiling,
+        places,
+        #[inline(always)]
+        |scratch, places| scratch.inputs(tiling, places),
+    );
 }
 
 /// Gradients of a convolution's outputs (one slice an image) as gradients of its products.
 pub(super) fn adjoint_outputs(maps: &[&[f32]], tiling: Tiling, places: &mut [f32]) {
-    each_map(maps, tiling, places, |scratch, places| scratch.adjoint_outputs(tiling, places));
+    each_map(
+        maps,
+        tiling,
+        places,
+        #[inline(always)]
+        |scratch, places| scratch.adjoint_outputs(tiling, places),
+    );
 }
 
 fn each_map(maps: &[&[f32]], tiling: Tiling, places: &mut [f32], visit: impl Fn(&mut Scratch, &mut [f32]) + Sync) {

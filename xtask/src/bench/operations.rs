@@ -9,7 +9,7 @@ use anyhow::Result;
 use burn::module::Module;
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
-use corr_volume::{BackboneConfig, BackboneName, CorrVolume, Readout, l2_normalise, soft_mutual};
+use corr_volume::{BackboneConfig, BackboneName, CorrVolume, DenseMatch, l2_normalise, soft_mutual};
 use eval::{KeyPointImage, PairSelection, Protocol, score_pair};
 use refine_cascade::{
     AdapterConfig, CascadeConfig, LabelConfig, Labels, VoteConfig, labels, match_loss, negative_loss, vote,
@@ -157,11 +157,8 @@ pub fn readout(batch: usize, side: usize) -> Result<Run> {
     let mut inputs = Inputs::new();
     let source = inputs.features(batch, READOUT_CHANNELS, side);
     let target = inputs.features(batch, READOUT_CHANNELS, side);
-    let readout = Readout::default();
     Ok(Box::new(move || {
-        let volume = CorrVolume::cosine(l2_normalise(source.clone()), l2_normalise(target.clone()));
-        let volume = soft_mutual(&volume);
-        black_box((readout.read_cells(&volume), readout.read_cells(&volume.transpose())));
+        black_box(DenseMatch::default().read(l2_normalise(source.clone()), l2_normalise(target.clone())));
         Ok(())
     }))
 }
@@ -179,14 +176,16 @@ fn voting(batch: usize, side: usize) -> Result<Run> {
 
 fn student_step() -> Result<Run> {
     let mut inputs = Inputs::new();
-    let [source, target] = [(); 2].map(|()| inputs.unit_features(BATCH, CHANNELS, SIDE).autodiff());
+    // Sources, then targets.
+    let features = inputs.unit_features(2 * BATCH, CHANNELS, SIDE).autodiff();
     let points: Vec<f32> = inputs.points(BATCH * SIDE * SIDE, SIDE as f32 - 1.0).concat();
     let weights = inputs.mask(BATCH, SIDE).reshape([BATCH, SIDE * SIDE]);
     let labels = with_autodiff(Labels { points: upload(points, [BATCH, SIDE * SIDE, 2]), weights });
     let mut student = AdapterConfig::new(CHANNELS, CHANNELS).init(&learning_device());
     let mut optimizer = optimizer();
     Ok(Box::new(move || {
-        let volume = cosine(&student.forward(source.clone()), &student.forward(target.clone()));
+        let maps = student.forward(features.clone());
+        let volume = cosine(&maps.clone().narrow(0, 0, BATCH), &maps.narrow(0, BATCH, BATCH));
         let loss = match_loss(&volume, &labels, TEMPERATURE, SIGMA);
         student = descend(&mut optimizer, student.clone(), loss);
         Ok(())
@@ -290,9 +289,10 @@ fn label_images() -> Result<Run> {
     let config = untrained.config;
     Ok(Box::new(move || {
         let masks = (image_mask.clone().repeat_dim(0, PARTNERS), partner_masks.clone());
-        let volume = cosine(&image.clone().repeat_dim(0, PARTNERS), &partners).relu();
-        let readout = config.student.readout;
-        black_box((readout.read_cells(&volume), readout.read_cells(&volume.transpose())));
+        let images = image.clone().repeat_dim(0, PARTNERS);
+        let volume = cosine(&images, &partners).relu();
+        let dense = DenseMatch { mutual: false, readout: config.student.readout, ..DenseMatch::default() };
+        black_box(dense.read(images, partners.clone()));
         let voted = vote(&volume, masks.0.clone(), masks.1.clone(), &config.vote);
         black_box((labels(&voted, masks.0, &config.labels), labels(&voted.transpose(), masks.1, &config.labels)));
         Ok(())
