@@ -37,6 +37,7 @@
 //! ```
 
 mod backbone;
+pub mod exponential;
 mod frame;
 mod grid;
 mod hyperpixel;
