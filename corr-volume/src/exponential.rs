@@ -8,6 +8,8 @@
 //! bits); with the rounding of every step the result is within 2 such units. The C library's function is as exact, but
 //! takes one number at a time.
 
+use crate::vectorised;
+
 /// Where results overflow to infinity, and a little beyond.
 const LARGEST: f32 = 89.0;
 /// Where results have become 0 already.
@@ -25,7 +27,7 @@ const LN_2_LOW: f32 = 1.428_606_8e-6;
 /// Infinite above 88.722; NaN for NaN. The same bits on every machine: it uses no fused multiply-add.
 ///
 /// Inlined, so that a loop of it becomes vector instructions where the surrounding function may use them, as in
-/// `pulp::Arch::new().dispatch(..)`.
+/// [`vectorised`].
 #[inline(always)]
 pub fn exp(x: f32) -> f32 {
     let x = x.clamp(SMALLEST, LARGEST);
@@ -47,9 +49,9 @@ pub fn exp(x: f32) -> f32 {
 /// assert_eq!(values, [1.0, std::f32::consts::E, 0.0]);
 /// ```
 pub fn exp_in_place(values: &mut [f32]) {
-    pulp::Arch::new().dispatch(
+    vectorised(
         #[inline(always)]
-        || values.iter_mut().for_each(#[inline(always)] |value| *value = exp(*value)),
+        || values.iter_mut().for_each(|value| *value = exp(*value)),
     );
 }
 

@@ -44,6 +44,7 @@ mod hyperpixel;
 mod mutual;
 mod preprocess;
 mod readout;
+mod vectorised;
 mod volume;
 mod weights;
 
@@ -54,6 +55,7 @@ pub use hyperpixel::{hyperpixel, l2_normalise, resize_bilinear};
 pub use mutual::soft_mutual;
 pub use preprocess::{Normalisation, preprocess, preprocess_batch};
 pub use readout::{Answers, Readout, UnknownReadout};
+pub use vectorised::vectorised;
 pub use volume::{CorrVolume, MatchDistribution};
 pub use weights::{KnownWeights, LoadedWeights, Verification, WeightsError, known_weights, load_weights, sha256_of};
 
