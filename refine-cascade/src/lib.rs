@@ -49,6 +49,9 @@ mod anchor;
 mod calibrate;
 mod cascade;
 mod filter;
+mod from_features;
+mod fused;
+mod given_gradient;
 mod host;
 mod hough;
 mod labels;
@@ -65,6 +68,10 @@ mod warp_loss;
 pub use adapter::{Adapter, AdapterConfig};
 pub use anchor::anchored;
 pub use cascade::{Cascade, CascadeConfig, mean_volume};
+pub use from_features::{
+    StudentLossConfig, bipath_loss_from_features, match_loss_from_features, negative_loss_from_features, student_loss,
+    warp_supervision_from_features,
+};
 pub use labels::{LabelConfig, Labels, labels};
 pub use match_loss::{match_loss, match_loss_soft};
 pub use negatives::{bag_score, negative_loss};

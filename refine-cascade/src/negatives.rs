@@ -1,6 +1,6 @@
 //! A margin between pairs that share a class and pairs that do not.
 
-use burn::tensor::{Tensor, activation::softplus};
+use burn::tensor::{Int, Tensor, activation::softplus};
 use corr_volume::CorrVolume;
 
 /// Less mask than this in a whole image is not divided by.
@@ -44,4 +44,24 @@ pub fn negative_loss(positive: &CorrVolume, negative: &CorrVolume, source_mask: 
     assert!(tau > 0.0, "the temperature is above 0, not {tau}");
     let margin = bag_score(negative, source_mask.clone()) - bag_score(positive, source_mask);
     softplus(margin.div_scalar(tau), 1.0).mean()
+}
+
+/// [`negative_loss`] of pairs `[of, with]`: of the cosine volumes of source `of` with the targets `of` and `with`.
+pub(crate) fn bag_margin(
+    source: Tensor<4>,
+    target: Tensor<4>,
+    source_mask: Tensor<3>,
+    pairs: &[[usize; 2]],
+    tau: f64,
+) -> Tensor<1> {
+    let device = source.device();
+    let chosen = |which: usize| {
+        let indices: Vec<i32> = pairs.iter().map(|pair| pair[which] as i32).collect();
+        Tensor::<1, Int>::from_ints(indices.as_slice(), &device)
+    };
+    let (of, with) = (chosen(0), chosen(1));
+    let source = source.select(0, of.clone());
+    let positive = CorrVolume::cosine(source.clone(), target.clone().select(0, of.clone()));
+    let negative = CorrVolume::cosine(source, target.select(0, with));
+    negative_loss(&positive, &negative, source_mask.select(0, of), tau)
 }

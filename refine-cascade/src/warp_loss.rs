@@ -29,7 +29,7 @@ impl Default for WarpLossConfig {
 }
 
 impl WarpLossConfig {
-    fn check(&self) {
+    pub(crate) fn check(&self) {
         assert!(
             self.tau > 0.0 && self.epsilon > 0.0 && (0.0..=1.0).contains(&self.surest),
             "tau and epsilon are above 0 and the surest share is in 0..=1: {self:?}"
@@ -116,21 +116,27 @@ fn negative_log(probability: Tensor<2>, weights: Tensor<2>, config: &WarpLossCon
     weighted_mean(losses, weights)
 }
 
-/// 1 at the most probable share of each image's cells of positive weight (rounded up), else 0.
+/// 1 at the [surest cells](surest_cells) of each image, else 0.
 fn surest(probability: Tensor<2>, weights: Tensor<2>, share: f64) -> Tensor<2> {
     let shape = probability.dims();
     let device = probability.device();
     let probability = read(probability);
     let weights = read(weights);
     let mut chosen = vec![0.0f32; probability.len()];
-    for image in 0..shape[0] {
-        let first = image * shape[1];
-        let mut cells: Vec<usize> = (first..first + shape[1]).filter(|cell| weights[*cell] > 0.0).collect();
-        cells.sort_by(|a, b| probability[*b].total_cmp(&probability[*a]));
-        let count = (cells.len() as f64 * share).ceil() as usize;
-        for cell in cells.into_iter().take(count) {
-            chosen[cell] = 1.0;
+    for first in (0..chosen.len()).step_by(shape[1]) {
+        let image = first..first + shape[1];
+        for cell in surest_cells(&probability[image.clone()], &weights[image], share) {
+            chosen[first + cell] = 1.0;
         }
     }
     upload(chosen, shape, &device)
+}
+
+/// The most probable share (rounded up) of one image's cells of positive weight, the surest first; of cells that are equally
+/// sure the lower index.
+pub(crate) fn surest_cells(probability: &[f32], weights: &[f32], share: f64) -> Vec<usize> {
+    let mut cells: Vec<usize> = (0..weights.len()).filter(|cell| weights[*cell] > 0.0).collect();
+    cells.sort_by(|a, b| probability[*b].total_cmp(&probability[*a]));
+    cells.truncate((cells.len() as f64 * share).ceil() as usize);
+    cells
 }

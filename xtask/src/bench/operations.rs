@@ -12,7 +12,8 @@ use burn::tensor::{Device, Tensor};
 use corr_volume::{BackboneConfig, BackboneName, CorrVolume, DenseMatch, l2_normalise, soft_mutual};
 use eval::{KeyPointImage, PairSelection, Protocol, score_pair};
 use refine_cascade::{
-    AdapterConfig, CascadeConfig, LabelConfig, Labels, VoteConfig, labels, match_loss, negative_loss, vote,
+    AdapterConfig, CascadeConfig, LabelConfig, Labels, StudentLossConfig, VoteConfig, labels, match_loss_from_features,
+    negative_loss_from_features, student_loss, vote,
 };
 use sc_imagenet::drawn::{DrawnConfig, draw};
 
@@ -180,13 +181,13 @@ fn student_step() -> Result<Run> {
     let features = inputs.unit_features(2 * BATCH, CHANNELS, SIDE).autodiff();
     let points: Vec<f32> = inputs.points(BATCH * SIDE * SIDE, SIDE as f32 - 1.0).concat();
     let weights = inputs.mask(BATCH, SIDE).reshape([BATCH, SIDE * SIDE]);
-    let labels = with_autodiff(Labels { points: upload(points, [BATCH, SIDE * SIDE, 2]), weights });
+    let labels = Labels { points: upload(points, [BATCH, SIDE * SIDE, 2]), weights };
     let mut student = AdapterConfig::new(CHANNELS, CHANNELS).init(&learning_device());
     let mut optimizer = optimizer();
     Ok(Box::new(move || {
         let maps = student.forward(features.clone());
-        let volume = cosine(&maps.clone().narrow(0, 0, BATCH), &maps.narrow(0, BATCH, BATCH));
-        let loss = match_loss(&volume, &labels, TEMPERATURE, SIGMA);
+        let (source, target) = (maps.clone().narrow(0, 0, BATCH), maps.narrow(0, BATCH, BATCH));
+        let loss = match_loss_from_features(source, target, &labels, None, &scoring());
         student = descend(&mut optimizer, student.clone(), loss);
         Ok(())
     }))
@@ -197,7 +198,8 @@ fn cascade_step() -> Result<Run> {
     // Sources, targets and images of other classes.
     let features = inputs.unit_features(3 * BATCH, CHANNELS, SIDE);
     let masks = [(); 2].map(|()| inputs.mask(BATCH, SIDE));
-    let everywhere = Tensor::<3>::ones([BATCH, SIDE, SIDE], &Device::flex()).autodiff();
+    let everywhere = Tensor::<3>::ones([2 * BATCH, SIDE, SIDE], &Device::flex());
+    let negatives: Vec<[usize; 2]> = (0..BATCH).map(|pair| [pair, BATCH + pair]).collect();
     let mut cascade = CascadeConfig::new(CHANNELS).with_stages(3).with_hidden(CHANNELS).init(&learning_device());
     let mut optimizer = optimizer();
     let part = |maps: &Tensor<4>, index: usize| maps.clone().narrow(0, index * BATCH, BATCH);
@@ -206,15 +208,15 @@ fn cascade_step() -> Result<Run> {
         let mut total = Tensor::<1>::zeros([1], &Device::flex()).autodiff();
         for maps in cascade.forward(features.clone().autodiff()) {
             let voted = vote(&teacher, masks[0].clone(), masks[1].clone(), &vote_config());
-            let there = with_autodiff(labels(&voted, masks[0].clone(), &LabelConfig::default()));
-            let back = with_autodiff(labels(&voted.transpose(), masks[1].clone(), &LabelConfig::default()));
-            let volume = cosine(&part(&maps, 0), &part(&maps, 1));
-            let negative = cosine(&part(&maps, 0), &part(&maps, 2));
+            let there = labels(&voted, masks[0].clone(), &LabelConfig::default());
+            let back = labels(&voted.transpose(), masks[1].clone(), &LabelConfig::default());
+            let [source, target] = [0, 1].map(|index| part(&maps, index));
+            // Sources before targets, targets before the others: pair i's negative is BATCH targets further on.
+            let [first, second] = [0, 1].map(|index| maps.clone().narrow(0, index * BATCH, 2 * BATCH));
             total = total
-                + match_loss(&volume, &there, TEMPERATURE, SIGMA)
-                + match_loss(&volume.transpose(), &back, TEMPERATURE, SIGMA)
-                + negative_loss(&volume, &negative, everywhere.clone(), TEMPERATURE);
-            teacher = CorrVolume::new(volume.values().inner(), volume.source(), volume.target());
+                + student_loss(source.clone(), target.clone(), &there, &back, None, &scoring())
+                + negative_loss_from_features(first, second, everywhere.clone(), &negatives, TEMPERATURE);
+            teacher = cosine(&source.inner(), &target.inner());
         }
         cascade = descend(&mut optimizer, cascade.clone(), total);
         Ok(())
@@ -308,8 +310,9 @@ fn vote_config() -> VoteConfig {
     VoteConfig { power: 3.0, radius: 3, ..VoteConfig::default() }
 }
 
-fn with_autodiff(labels: Labels) -> Labels {
-    Labels { points: labels.points.autodiff(), weights: labels.weights.autodiff() }
+/// The script's losses.
+fn scoring() -> StudentLossConfig {
+    StudentLossConfig { tau: TEMPERATURE, sigma: SIGMA, voted_share: 0.0 }
 }
 
 fn learning_device() -> Device {

@@ -8,8 +8,8 @@ use mil_matching::{
 };
 use rand::Rng;
 use refine_cascade::{
-    Labels, anchored, bipath_loss, labels, match_loss_soft, negative_loss, soft_targets, vote, vote_either,
-    warp_supervision,
+    Labels, StudentLossConfig, anchored, bipath_loss_from_features, labels, negative_loss_from_features, student_loss,
+    vote, vote_either, warp_supervision_from_features,
 };
 
 use crate::config::TrainConfig;
@@ -132,54 +132,52 @@ pub fn losses(
         None => soft_mutual(&raw),
     };
 
-    // The students.
-    for (index, maps) in network.cascade.forward(hyperpixel).iter().enumerate() {
+    // The students. Their losses read features, never a volume with a gradient.
+    let student = &config.student;
+    let scoring =
+        StudentLossConfig { tau: student.temperature, sigma: student.target_sigma, voted_share: student.voted_share };
+    let stages = network.cascade.forward(hyperpixel);
+    for (index, maps) in stages.iter().enumerate() {
         let stage = index + 1;
-        let volume = CorrVolume::cosine(source(maps), target(maps));
+        let (source, target) = (source(maps), target(maps));
         if weights.labels > 0.0 {
             let masks = (batch.source_masks.clone(), batch.target_masks.clone());
-            let voted = if config.student.mirror {
+            let voted = if student.mirror {
                 vote_either(&teacher, masks.0, masks.1, &config.vote).volume
             } else {
                 vote(&teacher, masks.0, masks.1, &config.vote)
             };
-            let one_way = |volume: &CorrVolume, voted: &CorrVolume, mask: &Tensor<3>| {
-                let student = &config.student;
-                let labels = labels(voted, mask.clone(), &config.labels);
-                let targets = soft_targets(&labels, voted, student.target_sigma, student.voted_share);
-                match_loss_soft(volume, targets.autodiff(), labels.weights.autodiff(), student.temperature)
-            };
-            let loss = one_way(&volume, &voted, &batch.source_masks)
-                + one_way(&volume.transpose(), &voted.transpose(), &batch.target_masks);
+            let forward = labels(&voted, batch.source_masks.clone(), &config.labels);
+            let backward = labels(&voted.transpose(), batch.target_masks.clone(), &config.labels);
+            let loss = student_loss(source.clone(), target.clone(), &forward, &backward, Some(&voted), &scoring);
             add(format!("labels-{stage}"), weights.labels, loss.mul_scalar(0.5));
         }
         if use_warps {
-            let known = with_autodiff(batch.known.clone());
+            let warped = warped(maps);
             if weights.warp_supervision > 0.0 {
-                let to_source = CorrVolume::cosine(warped(maps), source(maps));
-                let loss = warp_supervision(&to_source, &known, &config.warp_loss);
+                let loss =
+                    warp_supervision_from_features(warped.clone(), source.clone(), &batch.known, &config.warp_loss);
                 add(format!("warp-{stage}"), weights.warp_supervision, loss);
             }
             if weights.bipath > 0.0 {
-                let to_target = CorrVolume::cosine(warped(maps), target(maps));
-                let loss = bipath_loss(&to_target, &volume.transpose(), &known, &config.warp_loss);
+                let loss =
+                    bipath_loss_from_features(warped, target.clone(), source.clone(), &batch.known, &config.warp_loss);
                 add(format!("bipath-{stage}"), weights.bipath, loss);
             }
         }
         if weights.negative > 0.0
             && let Some((of, with)) = &negatives
         {
-            let device = &maps.device();
-            let of = Tensor::<1, Int>::from_ints(of.as_slice(), device);
-            let with = Tensor::<1, Int>::from_ints(with.as_slice(), device);
-            let positive = CorrVolume::new(volume.values().select(0, of.clone()), volume.source(), volume.target());
-            let negative = CorrVolume::cosine(source(maps).select(0, of.clone()), target(maps).select(0, with));
-            let mask = batch.source_masks.clone().autodiff().select(0, of);
-            let loss = negative_loss(&positive, &negative, mask, config.student.negative_temperature);
+            let pairs: Vec<[usize; 2]> = of.iter().zip(with).map(|(of, with)| [*of as usize, *with as usize]).collect();
+            let mask = batch.source_masks.clone();
+            let loss =
+                negative_loss_from_features(source.clone(), target.clone(), mask, &pairs, student.negative_temperature);
             add(format!("negative-{stage}"), weights.negative, loss);
         }
-        let own = without_autodiff(&volume);
-        teacher = if config.student.anchored { anchored(&own, &raw) } else { own.relu() };
+        if stage < stages.len() {
+            let own = CorrVolume::cosine(source.inner(), target.inner());
+            teacher = if student.anchored { anchored(&own, &raw) } else { own.relu() };
+        }
     }
     terms
 }
@@ -189,12 +187,4 @@ fn negatives(classes: &[usize], rng: &mut impl Rng) -> Option<(Vec<i32>, Vec<i32
     let chosen = choose_negatives(classes, rng).into_iter().enumerate();
     let found: Vec<(i32, i32)> = chosen.filter_map(|(of, with)| Some((of as i32, with? as i32))).collect();
     (!found.is_empty()).then(|| found.into_iter().unzip())
-}
-
-fn with_autodiff(labels: Labels) -> Labels {
-    Labels { points: labels.points.autodiff(), weights: labels.weights.autodiff() }
-}
-
-fn without_autodiff(volume: &CorrVolume) -> CorrVolume {
-    CorrVolume::new(volume.values().inner(), volume.source(), volume.target())
 }
