@@ -1,6 +1,7 @@
 //! What a trained run says of an image, and of a pair: the library behind `eval`, `match` and validation.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Result;
 use burn::module::Module;
@@ -38,7 +39,7 @@ pub struct Baselines {
 /// A network in use: it learns no more.
 pub struct Describer<'a> {
     /// The frozen blocks.
-    pub extractor: &'a mut Extractor,
+    pub extractor: &'a Arc<Extractor>,
     /// The masks.
     pub foregrounds: &'a mut Foregrounds,
     /// The network to ask, without autodiff.
@@ -97,12 +98,21 @@ impl Method {
 impl<'a> Describer<'a> {
     /// A describer of `network`, with or without autodiff.
     pub fn new(
-        extractor: &'a mut Extractor,
+        extractor: &'a Arc<Extractor>,
         foregrounds: &'a mut Foregrounds,
         network: &Network,
         config: &'a TrainConfig,
     ) -> Describer<'a> {
         Describer { extractor, foregrounds, network: network.valid(), config }
+    }
+
+    /// Fills the cache with what [`Describer::describe`] will ask for of these image files.
+    ///
+    /// # Errors
+    ///
+    /// As [`Extractor::prepare`].
+    pub fn prepare<'p>(&self, paths: impl Iterator<Item = &'p Path> + Clone) -> Result<()> {
+        self.extractor.prepare(paths, self.foregrounds.scales().iter().copied())
     }
 
     /// Describes an image file. Without a label the predicted class makes the mask.
@@ -122,7 +132,7 @@ impl<'a> Describer<'a> {
     }
 
     fn baselines(&self, path: &Path) -> Result<Baselines> {
-        let extractor = &*self.extractor;
+        let extractor = self.extractor;
         let grid = extractor.layout.grid(&extractor.backbone);
         let normalisation = extractor.backbone.normalisation();
         let device = extractor.device();

@@ -71,6 +71,11 @@ impl DeviceChoice {
     }
 }
 
+/// Where images are decoded, resized and warped, whatever device the network runs on: the CPU, without autodiff.
+pub fn host() -> Device {
+    Device::flex()
+}
+
 /// Every adapter that wgpu sees, software ones too, in the order of `wgpu:N`.
 pub fn adapters() -> Vec<Device> {
     Device::enumerate(DeviceType::Wgpu).iter().cloned().collect()

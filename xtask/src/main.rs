@@ -2,6 +2,7 @@
 //!
 //! This program composes the crates; it chooses the device, owns the run folders and reads the flags.
 
+mod ahead;
 mod atomic;
 mod bench;
 mod benchmark;

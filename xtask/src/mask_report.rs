@@ -31,6 +31,7 @@ pub fn mask_table(describer: &mut Describer, images: &[KeyPointImage]) -> Result
     let side = describer.extractor.layout.input as u32;
     let mut classes: BTreeMap<String, Sums> = BTreeMap::new();
     let bar = progress::count(images.len(), "masks");
+    describer.prepare(images.iter().map(|image| image.path.as_path()))?;
     for image in images {
         let mask = describer.describe(&image.path, None)?.mask;
         let [_, height, width] = mask.dims();

@@ -1,6 +1,58 @@
 //! Progress lines with an estimate of the time left, for anything longer than a second.
 
+use std::time::{Duration, Instant};
+
 use indicatif::{ProgressBar, ProgressStyle};
+use tracing::info;
+
+/// How often a command without a terminal says how far it is.
+pub const TOLD_EVERY: Duration = Duration::from_secs(15);
+
+/// A count of images that shows how many there are a second and the time left: as a line in a terminal, and where there
+/// is none, now and then in the log.
+pub struct Counted {
+    bar: ProgressBar,
+    what: &'static str,
+    total: usize,
+    done: usize,
+    began: Instant,
+    told: Instant,
+}
+
+impl Counted {
+    /// Nothing of `total` is done yet.
+    pub fn new(what: &'static str, total: usize) -> Counted {
+        let now = Instant::now();
+        Counted { bar: count(total, what), what, total, done: 0, began: now, told: now }
+    }
+
+    /// So many more are done.
+    pub fn add(&mut self, more: usize) {
+        self.done += more;
+        self.bar.inc(more as u64);
+        if self.bar.is_hidden() && self.told.elapsed() >= TOLD_EVERY {
+            let left = self.began.elapsed().as_secs_f64() / self.done.max(1) as f64 * (self.total - self.done) as f64;
+            info!("{}: {}/{} images, {:.1} a second, {left:.0} s left", self.what, self.done, self.total, self.rate());
+            self.told = Instant::now();
+        }
+    }
+
+    /// Says how long it took.
+    pub fn finish(self) {
+        let (seconds, rate) = (self.began.elapsed().as_secs_f64(), self.rate());
+        info!("{}: {} images in {seconds:.1} s, {rate:.1} a second", self.what, self.done);
+    }
+
+    fn rate(&self) -> f64 {
+        self.done as f64 / self.began.elapsed().as_secs_f64().max(1e-9)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
 
 /// A line that shows how far a count has come; nothing where the error stream is no terminal.
 pub fn count(total: usize, what: &str) -> ProgressBar {

@@ -131,7 +131,7 @@ impl RunFolder {
     /// Where the folder cannot be read or written.
     pub fn rewind(&self, step: usize) -> Result<()> {
         for entry in std::fs::read_dir(self.checkpoints()).into_iter().flatten().flatten() {
-            if entry.file_name().to_string_lossy().starts_with(".partial-") {
+            if entry.file_name().to_string_lossy().starts_with(atomic::PARTIAL) {
                 // A leftover that cannot be removed does no harm.
                 let _ = std::fs::remove_file(entry.path());
             }

@@ -1,6 +1,6 @@
 //! Scoring a network on key points: every method side by side. Key points are read here and nowhere else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -33,6 +33,16 @@ pub fn predict(
     let mut by_method: BTreeMap<String, Vec<Prediction>> = BTreeMap::new();
     let mut described: BTreeMap<PathBuf, Description> = BTreeMap::new();
     let mut class = String::new();
+    let asked = |pair: &KeyPointPair| {
+        let known = |method: &Method| cache.as_ref().is_some_and(|cache| cache.get(&method.name(), &pair.id).is_some());
+        !methods.iter().all(known)
+    };
+    let images: BTreeSet<&Path> = pairs
+        .iter()
+        .filter(|pair| asked(pair))
+        .flat_map(|pair| [direction.asked(pair).path.as_path(), direction.predicted(pair).path.as_path()])
+        .collect();
+    describer.prepare(images.iter().copied())?;
     let bar = progress::count(pairs.len(), "matching pairs");
     for pair in pairs {
         if pair.class != class {

@@ -1,5 +1,6 @@
 //! `cargo xtask train`: class folders in, a run folder out.
 
+mod batches;
 mod classify;
 mod criterion;
 mod export;
@@ -8,6 +9,8 @@ mod gradients;
 mod parity;
 mod schedule;
 mod session;
+#[cfg(test)]
+mod small_run;
 mod start;
 mod step;
 mod validate;
@@ -19,7 +22,7 @@ use clap::Args;
 use corr_volume::BackboneName;
 use tracing::info;
 
-use crate::config::TrainConfig;
+use crate::config::{DataSection, TrainConfig};
 use crate::device::DeviceChoice;
 use crate::run_folder::RunFolder;
 use crate::{drawn, logging};
@@ -126,7 +129,7 @@ impl TrainArgs {
         if self.resume {
             let run = RunFolder::open(&self.run)?;
             let stored = TrainConfig::load(TrainConfig::default(), Some(&run.config()), &[])?;
-            if let Some(difference) = config.first_difference(&stored, &[])? {
+            if let Some(difference) = config.first_difference(&stored, &DataSection::WITHOUT_EFFECT)? {
                 bail!(
                     "cannot resume {} under a changed configuration: {difference} (now / then); leave the flag out, or \
                      start another run",

@@ -1,5 +1,7 @@
 //! A run that was trained, opened to be used.
 
+use std::sync::Arc;
+
 use anyhow::{Context, Result};
 use burn::module::Module;
 use burn::tensor::Device;
@@ -35,7 +37,7 @@ pub struct Trained {
     /// SHA-256 of the checkpoint's parameters.
     pub parameters: String,
     network: Network,
-    extractor: Extractor,
+    extractor: Arc<Extractor>,
     foregrounds: Foregrounds,
 }
 
@@ -69,6 +71,6 @@ impl Trained {
 
     /// A describer of the run's network.
     pub fn describer(&mut self) -> Describer<'_> {
-        Describer::new(&mut self.extractor, &mut self.foregrounds, &self.network, &self.config)
+        Describer::new(&self.extractor, &mut self.foregrounds, &self.network, &self.config)
     }
 }

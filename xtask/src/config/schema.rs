@@ -61,6 +61,19 @@ pub struct DataSection {
     pub validation_split: Split,
     /// At most so many seeded ordered pairs a class are scored.
     pub validation_pairs: usize,
+    /// For how many steps ahead images are decoded and warped, and on the CPU the frozen blocks run on them, on threads of
+    /// their own. 0: everything in its turn. The result is the same.
+    pub ahead: usize,
+}
+
+impl DataSection {
+    /// The keys that have no part in the result of a run: it may be resumed under others.
+    pub const WITHOUT_EFFECT: [&str; 1] = ["data.ahead"];
+
+    /// How many threads may work ahead: as many as there are for everything else.
+    pub fn threads(&self) -> usize {
+        if self.ahead == 0 { 0 } else { rayon::current_num_threads() }
+    }
 }
 
 impl Default for DataSection {
@@ -71,6 +84,7 @@ impl Default for DataSection {
             validation: String::new(),
             validation_split: Split::All,
             validation_pairs: 100,
+            ahead: 2,
         }
     }
 }
@@ -296,6 +310,13 @@ pub struct LossSection {
 impl Default for LossSection {
     fn default() -> Self {
         Self { image: 0.1, region: 0.1, pixel: 0.1, labels: 1.0, warp_supervision: 1.0, bipath: 1.0, negative: 0.1 }
+    }
+}
+
+impl LossSection {
+    /// Whether a loss with a weight looks at warped sources.
+    pub fn uses_warps(&self) -> bool {
+        self.warp_supervision > 0.0 || self.bipath > 0.0
     }
 }
 

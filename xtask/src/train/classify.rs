@@ -1,9 +1,12 @@
 //! Before the cascade: the classifier learns the folders' labels, and with it the backbone where it has no weights.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use anyhow::{Result, bail};
 use burn::module::Module;
 use burn::optim::{AdamWConfig, GradientsParams};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 use corr_volume::BatchNormMode;
 use mil_matching::{image_loss, predicted_classes};
 use rand::SeedableRng;
@@ -13,11 +16,14 @@ use refine_cascade::{Padding, Warp, WarpConfig, warp_images};
 use sc_imagenet::ImageSet;
 use tracing::info;
 
+use crate::ahead::in_order;
 use crate::config::TrainConfig;
+use crate::device::host;
 use crate::images::{Extractor, input_of};
 use crate::network::Network;
 use crate::progress;
 use crate::train::schedule::learning_rate_share;
+use crate::train::start::paths;
 
 /// Trains the linear classifier on the pooled features of a pretrained, frozen backbone.
 ///
@@ -26,13 +32,13 @@ use crate::train::schedule::learning_rate_share;
 /// Images that cannot be decoded; a loss that is not finite (the step is named).
 pub fn train_head(
     mut network: Network,
-    extractor: &mut Extractor,
+    extractor: &Arc<Extractor>,
     images: &ImageSet,
     config: &TrainConfig,
 ) -> Result<Network> {
     let mut pooled = Vec::with_capacity(images.len());
-    for image in images.images() {
-        let frozen = extractor.frozen(&image.path)?;
+    for frozen in extractor.each_frozen(paths(images).map(Path::to_owned)) {
+        let frozen = frozen?;
         let deepest = frozen.layers[frozen.layers.len() - 1].clone();
         let [_, channels, height, width] = deepest.dims();
         pooled.push(deepest.reshape([1, channels, height * width, 1]).mean_dim(2));
@@ -74,19 +80,34 @@ pub fn train_from_scratch(
     let (mut backbone_optimizer, mut head_optimizer) = (adam.init(), adam.init());
     let labels = images.labels();
     let normalisation = network.backbone.normalisation();
+    let side = config.backbone.input;
     let warp = WarpConfig { tps: 0.0, ..config.warp.clone() };
     let plain = device.clone().inner();
+    // One job an image, in the order of the steps: all randomness is drawn here.
+    let jobs = (0..section.steps).flat_map(|step| {
+        let mut rng = step_rng(config.train.seed, step as u64);
+        let batch = batch(&labels, config, step).into_iter();
+        let warped: Vec<(usize, Warp)> = batch.map(|image| (image, Warp::sample(&warp, &mut rng))).collect();
+        warped.into_iter().map(|(image, warp)| {
+            let path = images.images()[image].path.clone();
+            move || -> Result<TensorData> {
+                let input = input_of(&path, side, &normalisation, &host())?;
+                Ok(warp_images(input, &[warp], Padding::Mean).into_data())
+            }
+        })
+    });
+    let window = section.batch * (1 + config.data.ahead);
+    let mut inputs = in_order(config.data.threads(), window, jobs);
     let (mut recent, mut right) = (0.0, 0.0);
     let bar = progress::steps(section.steps, 0);
     for step in 0..section.steps {
         let batch = batch(&labels, config, step);
-        let mut rng = step_rng(config.train.seed, step as u64);
-        let mut inputs = Vec::with_capacity(batch.len());
-        for &image in &batch {
-            inputs.push(input_of(&images.images()[image].path, config.backbone.input, &normalisation, &plain)?);
-        }
-        let warps: Vec<Warp> = batch.iter().map(|_| Warp::sample(&warp, &mut rng)).collect();
-        let inputs = warp_images(Tensor::cat(inputs, 0), &warps, Padding::Mean).autodiff();
+        let inputs = inputs
+            .by_ref()
+            .take(batch.len())
+            .map(|input: Result<TensorData>| Ok(Tensor::from_data(input?, &plain)))
+            .collect::<Result<Vec<Tensor<4>>>>()?;
+        let inputs = Tensor::cat(inputs, 0).autodiff();
         let classes: Vec<usize> = batch.iter().map(|&image| labels[image]).collect();
         let deepest = network.backbone.forward_from(inputs, 0, &[config.deepest()]).remove(0);
         let logits = network.classifier.logits(deepest);

@@ -1,5 +1,8 @@
 //! The label-free criterion by which the best checkpoint is chosen: cycle consistency on training pairs.
 
+use std::collections::BTreeSet;
+use std::path::Path;
+
 use anyhow::Result;
 use burn::tensor::Tensor;
 use sc_imagenet::{ImageSet, PairSampler};
@@ -23,6 +26,9 @@ pub fn cycle_consistency(describer: &mut Describer, images: &ImageSet, seed: u64
     let mut total = 0.0;
     let pairs = PairSampler::new(&labels, seed ^ SALT).epoch(0);
     let pairs = &pairs[..PAIRS.min(pairs.len())];
+    let files: BTreeSet<&Path> =
+        pairs.iter().flat_map(|pair| [pair.source, pair.target]).map(|image| &*images.images()[image].path).collect();
+    describer.prepare(files.iter().copied())?;
     for pair in pairs {
         let (source, target) = (&images.images()[pair.source], &images.images()[pair.target]);
         let source = describer.describe(&source.path, Some(source.class))?;

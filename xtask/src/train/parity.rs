@@ -2,28 +2,13 @@
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
-use eval::Split;
-use sc_imagenet::drawn::{DrawnConfig, class_names, draw};
 
 use super::session::Session;
-use crate::config::{BackboneSection, ClassifierSection, DataSection, StudentSection, TrainConfig, TrainSection};
+use super::small_run::small_run;
 use crate::network::Network;
 use crate::run_folder::RunFolder;
 
 const STEPS: usize = 5;
-
-fn config(data: &str) -> TrainConfig {
-    let mut config = TrainConfig {
-        data: DataSection { folders: vec![data.to_owned()], split: Split::All, ..DataSection::default() },
-        backbone: BackboneSection { input: 64, cache_mib: 0, ..crate::drawn::config().backbone },
-        classifier: ClassifierSection { steps: 2, batch: 8, ..ClassifierSection::default() },
-        student: StudentSection { stages: 2, hidden: 8, ..StudentSection::default() },
-        train: TrainSection { steps: STEPS, pairs: 2, warm_up: 1, validate_every: 0, ..TrainSection::default() },
-        ..TrainConfig::default()
-    };
-    config.mask.map.scales = vec![1.0];
-    config
-}
 
 fn values(network: &Network) -> Vec<f32> {
     struct Collector(Vec<f32>);
@@ -50,15 +35,7 @@ fn five_steps_agree_on_both_backends() {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("data");
-    for (class, name) in class_names().iter().enumerate().take(3) {
-        std::fs::create_dir_all(data.join(name)).unwrap();
-        for index in 0..3 {
-            let drawn = draw(class, index, &DrawnConfig { size: 64, ..DrawnConfig::default() });
-            drawn.image.save(data.join(name).join(format!("{index}.png"))).unwrap();
-        }
-    }
-    let config = config(&data.to_string_lossy());
+    let config = small_run(folder.path(), STEPS);
     let run = |name: &str| RunFolder::create(&folder.path().join(name).to_string_lossy()).unwrap();
     let (on_cpu, on_gpu) = (run("cpu"), run("gpu"));
     let mut cpu = Session::open(on_cpu.clone(), config.clone(), Device::flex(), false).unwrap();

@@ -1,40 +1,30 @@
 //! The loop of a run: data, losses, gradients, steps, and what is written down of them.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use burn::grad_clipping::GradientClippingConfig;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Bytes, Device, Tensor};
-use rand::{Rng, RngExt};
-use refine_cascade::{Warp, warp_targets};
-use sc_imagenet::{ImageSet, PairSampler, TrainPair};
-use tracing::info;
+use sc_imagenet::ImageSet;
+use tracing::{debug, info};
 
 use crate::checkpoint::{Checkpoint, RunState};
 use crate::config::TrainConfig;
 use crate::foreground::Foregrounds;
-use crate::images::{self, Extractor, View};
-use crate::network::{FrozenFeatures, Layout, Network};
-use crate::progress;
+use crate::images::{self, Extractor};
+use crate::network::{Layout, Network};
+use crate::progress::{self, TOLD_EVERY};
 use crate::run_folder::RunFolder;
-use crate::train::classify::step_rng;
+use crate::train::batches::Batches;
 use crate::train::export::export;
-use crate::train::gradients::{Shard, gradients};
+use crate::train::gradients::gradients;
 use crate::train::schedule::learning_rate_share;
-use crate::train::start::{network_of, start};
-use crate::train::step::Batch;
+use crate::train::start::{network_of, paths, start};
 use crate::train::validate::Validation;
-
-/// Distinguishes the steps' generators from the classifier's.
-const STEP_STREAM: u64 = 1 << 40;
-/// The seed of the fixed warps, which are the same for every run so that their features can be kept.
-const WARP_SEED: u64 = 0x7761_7270;
-
-/// How often a run without a terminal says how far it is.
-const TOLD_EVERY: Duration = Duration::from_secs(15);
 
 /// Everything that a run in progress holds.
 pub struct Session {
@@ -42,12 +32,12 @@ pub struct Session {
     config: TrainConfig,
     device: Device,
     images: ImageSet,
-    sampler: PairSampler,
+    batches: Batches,
     layout: Layout,
     network: Network,
     backbone_optimizer: ModuleOptimizer,
     head_optimizer: ModuleOptimizer,
-    extractor: Extractor,
+    extractor: Arc<Extractor>,
     foregrounds: Foregrounds,
     validation: Validation,
     state: RunState,
@@ -85,7 +75,7 @@ impl Session {
             clipped = clipped.with_grad_clipping(Some(GradientClippingConfig::Norm(config.train.gradient_norm)));
         }
         let mut session = Session {
-            sampler: PairSampler::new(&images.labels(), config.train.seed),
+            batches: Batches::new(&config, &images, &start.extractor),
             layout: Layout::of(&config),
             backbone_optimizer: clipped.init(),
             head_optimizer: clipped.init(),
@@ -105,7 +95,7 @@ impl Session {
             info!("resumed at step {}", session.state.step);
         }
         session.run.rewind(session.state.step)?;
-        session.extractor.prepare(session.images.images().iter().map(|image| image.path.as_path()))?;
+        session.extractor.prepare(paths(&session.images), std::iter::empty())?;
         Ok(session)
     }
 
@@ -158,20 +148,15 @@ impl Session {
     pub fn step(&mut self) -> Result<StepReport> {
         let began = Instant::now();
         let step = self.state.step;
-        let pairs = self.pairs(step);
-        let shard_size = pairs.len().div_ceil(self.config.train.shards.min(pairs.len()));
-        let mut shards = Vec::new();
-        for (index, pairs) in pairs.chunks(shard_size).enumerate() {
-            let stream = STEP_STREAM + ((step as u64) << 8) + index as u64;
-            let mut rng = step_rng(self.config.train.seed, stream);
-            shards.push(Shard { batch: self.batch(pairs, &mut rng)?, rng });
-        }
+        let shards = self.batches.shards(step, &self.images, &mut self.foregrounds)?;
+        let data = began.elapsed();
         let computed = gradients(&self.network, &self.layout, shards, &self.config, &self.device).with_context(|| {
             format!(
                 "step {step} failed; the last checkpoint is kept. Lower train.learning_rate, or switch losses off with \
                  --set loss.…=0 to find the cause"
             )
         })?;
+        let differentiated = began.elapsed();
         let share = learning_rate_share(step, self.config.train.warm_up, self.config.train.steps);
         let rates = (self.config.train.backbone_learning_rate * share, self.config.train.learning_rate * share);
         let mut all = computed.gradients;
@@ -179,81 +164,20 @@ impl Session {
         self.network.backbone = self.backbone_optimizer.step(rates.0, self.network.backbone.clone(), of_backbone);
         self.network = self.head_optimizer.step(rates.1, self.network.clone(), all);
         self.state.step += 1;
-        let seconds = began.elapsed().as_secs_f64();
+        let total = began.elapsed();
+        debug!(
+            "step {step}: {:.3} s waiting for data, {:.3} s gradients, {:.3} s optimiser",
+            data.as_secs_f64(),
+            (differentiated - data).as_secs_f64(),
+            (total - differentiated).as_secs_f64()
+        );
+        let seconds = total.as_secs_f64();
         let images = 2.0 * self.config.train.pairs as f64 / seconds;
         self.run.append_metrics(&serde_json::json!({
             "step": self.state.step, "loss": computed.loss, "losses": computed.terms, "learning_rate": rates.1,
-            "images_per_second": images, "seconds": seconds,
+            "images_per_second": images, "seconds": seconds, "data_seconds": data.as_secs_f64(),
         }))?;
         Ok(StepReport { loss: computed.loss, images_per_second: images })
-    }
-
-    /// The batch of some pairs: a pure function of them and of the generator.
-    fn batch(&mut self, pairs: &[TrainPair], rng: &mut impl Rng) -> Result<Batch> {
-        let of = |of: fn(&TrainPair) -> usize| pairs.iter().map(of).collect::<Vec<_>>();
-        let (sources, targets) = (of(|pair| pair.source), of(|pair| pair.target));
-        // Half of the pairs are seen mirrored, both images alike.
-        let views: Vec<View> = pairs
-            .iter()
-            .map(|_| if rng.random_bool(self.config.train.mirrored) { View::Mirrored } else { View::AsIs })
-            .collect();
-        let mut features = Vec::new();
-        let mut masks = Vec::new();
-        let grid = self.layout.grid(&self.extractor.backbone);
-        for (&index, view) in sources.iter().chain(&targets).zip(views.iter().cycle()) {
-            let image = &self.images.images()[index];
-            let frozen = self.extractor.frozen(&image.path)?;
-            let deepest = frozen.layers[frozen.layers.len() - 1].clone();
-            let mask = if self.config.mask.training {
-                self.foregrounds.of(&image.path, Some(image.class), &deepest, grid, &mut self.extractor)?
-            } else {
-                Tensor::ones([1, grid.height, grid.width], self.extractor.device())
-            };
-            masks.push(view.of(mask));
-            features.push(if *view == View::AsIs { frozen } else { self.extractor.frozen_view(&image.path, *view)? });
-        }
-        let mut warps = Vec::new();
-        let mut warped = Vec::new();
-        for (&index, &view) in sources.iter().zip(&views) {
-            let (warp, name) = self.warp(rng);
-            warped.push(self.extractor.warped(&self.images.images()[index].path, view, &warp, name.as_deref())?);
-            warps.push(warp);
-        }
-        let target_masks = masks.split_off(pairs.len());
-        Ok(Batch {
-            features: FrozenFeatures::cat(&features),
-            warped: FrozenFeatures::cat(&warped),
-            known: warp_targets(&warps, grid, self.extractor.device()),
-            source_masks: Tensor::cat(masks, 0),
-            target_masks: Tensor::cat(target_masks, 0),
-            classes: sources.iter().map(|&index| self.images.images()[index].class).collect(),
-        })
-    }
-
-    /// A random warp, and the name by which its features may be kept: one of the run's fixed warps, or a fresh one.
-    fn warp(&self, rng: &mut impl Rng) -> (Warp, Option<String>) {
-        match self.config.train.fixed_warps {
-            0 => (Warp::sample(&self.config.warp, rng), None),
-            count => {
-                let number = rng.random_range(0..count);
-                let warp = Warp::sample(&self.config.warp, &mut step_rng(WARP_SEED, number as u64));
-                (warp, Some(format!("warp {number} of {:?}", self.config.warp)))
-            }
-        }
-    }
-
-    fn pairs(&self, step: usize) -> Vec<TrainPair> {
-        let (size, per_epoch) = (self.config.train.pairs, self.sampler.pairs_per_epoch());
-        let mut epochs: Vec<(usize, Vec<TrainPair>)> = Vec::new();
-        (step * size..(step + 1) * size)
-            .map(|index| {
-                let epoch = index / per_epoch;
-                if epochs.last().is_none_or(|(last, _)| *last != epoch) {
-                    epochs.push((epoch, self.sampler.epoch(epoch as u64)));
-                }
-                epochs[epochs.len() - 1].1[index % per_epoch]
-            })
-            .collect()
     }
 
     /// Scores the network, and keeps it if the label-free criterion says that it is the best so far.
@@ -261,7 +185,7 @@ impl Session {
         let consistency = self.validation.report(
             &self.run,
             &self.state,
-            &mut self.extractor,
+            &self.extractor,
             &mut self.foregrounds,
             &self.network,
             &self.config,
@@ -287,7 +211,7 @@ impl Session {
             self.validation.report(
                 &self.run,
                 &best.state,
-                &mut self.extractor,
+                &self.extractor,
                 &mut self.foregrounds,
                 &network,
                 &self.config,

@@ -1,6 +1,7 @@
 //! The network that the cascade's training starts from: weights loaded or learnt from scratch, and a classifier.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use burn::module::Module;
@@ -22,7 +23,7 @@ pub struct Start {
     /// The network before the cascade's training.
     pub network: Network,
     /// Its frozen blocks.
-    pub extractor: Extractor,
+    pub extractor: Arc<Extractor>,
     /// Step 0.
     pub state: RunState,
 }
@@ -56,14 +57,14 @@ pub fn start(run: &RunFolder, config: &TrainConfig, images: &ImageSet, device: &
         (Network::init(config, loaded.backbone, classes.len(), device), loaded.sha256)
     };
     let identity = if weights.is_empty() { network.digest() } else { weights.clone() };
-    let mut extractor = extractor_of(config, &network, &identity, device)?;
+    let extractor = extractor_of(config, &network, &identity, device)?;
+    extractor.prepare(paths(images), std::iter::empty())?;
     if !weights.is_empty() {
-        extractor.prepare(images.images().iter().map(|image| image.path.as_path()))?;
-        network = train_head(network, &mut extractor, images, config)?;
+        network = train_head(network, &extractor, images, config)?;
     }
     if config.backbone.centre {
-        let paths = images.images().iter().map(|image| &image.path);
-        network = network.with_centre(paths.map(|path| Ok(extractor.frozen(path)?.layers)))?;
+        let frozen = extractor.each_frozen(paths(images).map(Path::to_owned));
+        network = network.with_centre(frozen.map(|frozen| Ok(frozen?.layers)))?;
     }
     let state = RunState { weights: identity, parameters: network.digest(), classes, ..RunState::default() };
     let checkpoint = Checkpoint { state: state.clone(), network: network.to_bytes()?, optimizers: Vec::new() };
@@ -95,10 +96,16 @@ pub fn network_of(checkpoint: &Checkpoint, config: &TrainConfig, device: &Device
         .context("the checkpoint is not of this configuration's network")
 }
 
-fn extractor_of(config: &TrainConfig, network: &Network, identity: &str, device: &Device) -> Result<Extractor> {
+/// The images' files.
+pub fn paths(images: &ImageSet) -> impl Iterator<Item = &Path> + Clone {
+    images.images().iter().map(|image| image.path.as_path())
+}
+
+fn extractor_of(config: &TrainConfig, network: &Network, identity: &str, device: &Device) -> Result<Arc<Extractor>> {
     let backbone = network.backbone.valid();
     let plain = device.clone().inner();
-    Extractor::new(backbone, Layout::of(config), identity, config.backbone.cache_mib, &plain)
+    let (cache_mib, threads) = (config.backbone.cache_mib, config.data.threads());
+    Ok(Arc::new(Extractor::new(backbone, Layout::of(config), identity, cache_mib, threads, &plain)?))
 }
 
 fn check_layers(config: &TrainConfig, blocks: usize) -> Result<()> {

@@ -19,7 +19,7 @@ use crate::network::{FrozenFeatures, Layout, Network};
 pub struct Batch {
     /// Frozen features of the P sources and then the P targets.
     pub features: FrozenFeatures,
-    /// Frozen features of the P warped sources (only what training needs).
+    /// Frozen features of the P warped sources (only what training needs); none where no loss uses them.
     pub warped: FrozenFeatures,
     /// Where each cell of a warped source lies in the source.
     pub known: Labels,
@@ -56,7 +56,7 @@ pub fn losses(
     let negatives = negatives(&batch.classes, rng);
 
     // Features: sources, targets, warped sources, all at once.
-    let use_warps = weights.warp_supervision > 0.0 || weights.bipath > 0.0;
+    let use_warps = weights.uses_warps();
     let mut parts = vec![batch.features.clone().autodiff()];
     if use_warps {
         parts.push(batch.warped.clone().autodiff());

@@ -1,6 +1,7 @@
 //! What a run reports of itself: the label-free criterion, and every stage's score where there are key points.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Result;
 use eval::{Average, Direction, KeyPointPair, PairSelection, Protocol, ScoreReport, read_willow};
@@ -58,7 +59,7 @@ impl Validation {
         &mut self,
         run: &RunFolder,
         state: &RunState,
-        extractor: &mut Extractor,
+        extractor: &Arc<Extractor>,
         foregrounds: &mut Foregrounds,
         network: &Network,
         config: &TrainConfig,

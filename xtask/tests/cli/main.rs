@@ -1,5 +1,6 @@
 //! The binary as its users run it.
 
+mod ahead;
 mod bad_input;
 mod bench;
 mod score;
