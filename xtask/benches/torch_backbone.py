@@ -31,6 +31,7 @@ LAYERS = (10, 12, 14)
 
 def conv_norm(channels_in, channels_out, kernel, stride=1, groups=1, activation=True):
     conv = nn.Conv2d(channels_in, channels_out, kernel, stride, kernel // 2, groups=groups, bias=False)
+    nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")  # Keeps the activations' size, as ours are drawn.
     layers = [conv, nn.BatchNorm2d(channels_out, eps=1e-3)]
     return nn.Sequential(*layers, nn.ReLU6(inplace=True)) if activation else nn.Sequential(*layers)
 

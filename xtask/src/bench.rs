@@ -256,7 +256,7 @@ fn find(name: &str) -> Result<&'static Operation> {
 }
 
 fn list() -> String {
-    OPERATIONS.iter().map(|op| format!("{:<16}{}\n", op.name, op.about)).collect()
+    OPERATIONS.iter().map(|op| format!("{:<18}{}\n", op.name, op.about)).collect()
 }
 
 #[cfg(test)]
@@ -273,6 +273,7 @@ mod tests {
 
     #[test]
     fn every_operation_runs_twice() {
+        let _generator = crate::train::small_run::generator();
         for op in OPERATIONS.iter().filter(|op| !["readout/64", "backbone/320"].contains(&op.name)) {
             let mut run = (op.prepare)().unwrap();
             run().and_then(|()| run()).unwrap_or_else(|error| panic!("{}: {error:#}", op.name));

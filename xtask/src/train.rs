@@ -10,7 +10,7 @@ mod parity;
 mod schedule;
 mod session;
 #[cfg(test)]
-mod small_run;
+pub mod small_run;
 mod start;
 mod step;
 mod validate;

@@ -1,6 +1,7 @@
 //! A network of the default configuration that has learnt nothing: it costs what a trained one does.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Result;
 use burn::tensor::Device;
@@ -22,7 +23,7 @@ pub struct Untrained {
     /// The default configuration.
     pub config: TrainConfig,
     network: Network,
-    extractor: Extractor,
+    extractor: Arc<Extractor>,
     foregrounds: Foregrounds,
 }
 
@@ -35,7 +36,7 @@ impl Untrained {
         let network = Network::init(&config, backbone.clone(), CLASSES, &device);
         Ok(Untrained {
             foregrounds: Foregrounds::new(network.classifier.clone(), &config.mask),
-            extractor: Extractor::new(backbone, Layout::of(&config), "untrained", 0, &device)?,
+            extractor: Arc::new(Extractor::new(backbone, Layout::of(&config), "untrained", 0, 1, &device)?),
             network,
             config,
         })
@@ -43,7 +44,7 @@ impl Untrained {
 
     /// A describer of the network.
     pub fn describer(&mut self) -> Describer<'_> {
-        Describer::new(&mut self.extractor, &mut self.foregrounds, &self.network, &self.config)
+        Describer::new(&self.extractor, &mut self.foregrounds, &self.network, &self.config)
     }
 
     /// The hyperpixel's grid.

@@ -292,6 +292,7 @@ mod tests {
     /// What the cache keeps of an image must not depend on which others were at hand when it was made.
     #[test]
     fn a_batch_says_of_each_image_what_the_network_says_of_it_alone_bit_for_bit() {
+        let _generator = crate::train::small_run::generator();
         let tries = [
             (BackboneName::EfficientNetLite0, &[10, 12, 14][..], Some(8)),
             (BackboneName::Small, &[3, 5][..], Some(4)),
@@ -316,6 +317,7 @@ mod tests {
 
     #[test]
     fn an_answer_is_the_same_on_a_thread_of_its_own() {
+        let _generator = crate::train::small_run::generator();
         let extractor = std::sync::Arc::new(extractor(BackboneName::EfficientNetLite0, &[10, 12, 14], Some(8)));
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.png");

@@ -256,7 +256,7 @@ mod tests {
 
     use crate::run_folder::RunFolder;
     use crate::train::session::Session;
-    use crate::train::small_run::small_run;
+    use crate::train::small_run::{generator, small_run};
 
     const STEPS: usize = 6;
 
@@ -274,6 +274,7 @@ mod tests {
 
     #[test]
     fn steps_are_the_same_whatever_runs_ahead() {
+        let _generator = generator();
         let losses = |ahead: usize| {
             let (_folder, mut session) = session(ahead, 0);
             (0..STEPS).map(|_| session.step().unwrap().loss.to_bits()).collect::<Vec<_>>()
@@ -285,6 +286,7 @@ mod tests {
 
     #[test]
     fn an_image_that_goes_bad_stops_the_run_by_name_at_the_step_that_needs_it() {
+        let _generator = generator();
         let ended = [0, 2].map(|ahead| {
             let (folder, mut session) = session(ahead, 8);
             let class =

@@ -30,6 +30,7 @@ fn root_mean_square(values: impl Iterator<Item = f32>) -> f64 {
 
 #[test]
 fn five_steps_agree_on_both_backends() {
+    let _generator = super::small_run::generator();
     let Ok(gpu) = Device::wgpu_options().init() else {
         eprintln!("skipped: there is no wgpu adapter, not even a software one");
         return;

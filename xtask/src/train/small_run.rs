@@ -1,6 +1,7 @@
 //! A run of seconds for the tests of sessions: nine drawn images of three classes, a small backbone, nothing cached.
 
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use eval::Split;
 use sc_imagenet::drawn::{DrawnConfig, class_names, draw};
@@ -28,4 +29,11 @@ pub fn small_run(folder: &Path, steps: usize) -> TrainConfig {
     };
     config.mask.map.scales = vec![1.0];
     config
+}
+
+/// To be held by every test that draws parameters: the tensor backend has one generator for the whole process, and what
+/// another test draws in between would be missing here.
+pub fn generator() -> MutexGuard<'static, ()> {
+    static GENERATOR: Mutex<()> = Mutex::new(());
+    GENERATOR.lock().unwrap_or_else(PoisonError::into_inner)
 }
