@@ -26,12 +26,11 @@ fn random(seed: u64, batch: usize, channels: usize, grid: Grid) -> Tensor<4> {
     l2_normalise(features(values, batch, channels, grid))
 }
 
+/// Points, scores, confidences and best cells of one direction.
+type Composed = (Vec<f32>, Vec<f32>, Vec<f32>, Vec<i32>);
+
 /// What [`DenseMatch`] promises, by way of the volume.
-fn composed(
-    source: &Tensor<4>,
-    target: &Tensor<4>,
-    config: DenseMatch,
-) -> [(Vec<f32>, Vec<f32>, Vec<f32>, Vec<i32>); 2] {
+fn composed(source: &Tensor<4>, target: &Tensor<4>, config: DenseMatch) -> [Composed; 2] {
     let volume = CorrVolume::cosine(source.clone(), target.clone()).relu();
     let volume = if config.mutual { soft_mutual(&volume) } else { volume };
     [volume.clone(), volume.transpose()].map(|volume| {
