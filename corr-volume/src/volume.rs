@@ -1,6 +1,10 @@
-use burn::tensor::{Tensor, activation};
+use burn::tensor::{Tensor, TensorData, activation};
+use rayon::prelude::*;
 
-use crate::Grid;
+use crate::{Grid, HostValues, Matrix, multiply};
+
+/// Source cells whose scores one thread computes at a time.
+const ROWS: usize = 96;
 
 /// Scores of every source cell against every target cell: `[b, source_cells, target_cells]`, cells in row-major order.
 ///
@@ -50,6 +54,16 @@ impl CorrVolume {
             target.dims()
         );
         let (source_grid, target_grid) = (Grid::of(&source), Grid::of(&target));
+        if !source.is_tracked()
+            && !target.is_tracked()
+            && channels * source_grid.cells() * target_grid.cells() > 0
+            && let (Some(of_source), Some(of_target)) = (HostValues::of(&source), HostValues::of(&target))
+        {
+            let maps = [of_source.values(), of_target.values()];
+            let values = cosines(maps, channels, [source_grid.cells(), target_grid.cells()]);
+            let values = TensorData::new(values, [batch, source_grid.cells(), target_grid.cells()]);
+            return Self::new(Tensor::from_data(values, &source.device()), source_grid, target_grid);
+        }
         let rows: Tensor<3> = source.flatten(2, 3);
         let columns: Tensor<3> = target.flatten(2, 3);
         Self::new(rows.swap_dims(1, 2).matmul(columns), source_grid, target_grid)
@@ -191,4 +205,19 @@ impl MatchDistribution {
     pub fn target(&self) -> Grid {
         self.target
     }
+}
+
+/// The products of feature maps `[b, channels, cells]` in slices, on threads, the same for any number of them.
+fn cosines([source, target]: [&[f32]; 2], channels: usize, [rows, columns]: [usize; 2]) -> Vec<f32> {
+    let mut values = vec![0.0; source.len() / channels * columns];
+    let maps = source.par_chunks_exact(channels * rows).zip(target.par_chunks_exact(channels * columns));
+    values.par_chunks_exact_mut(rows * columns).zip(maps).for_each(|(values, (source, target))| {
+        let target = Matrix::by_rows(target, channels, columns, columns);
+        values.par_chunks_mut(ROWS * columns).enumerate().for_each(|(piece, values)| {
+            let count = values.len() / columns;
+            let source = Matrix::by_rows(&source[piece * ROWS..], channels, count, rows).transposed();
+            multiply(values, columns, false, source, target);
+        });
+    });
+    values
 }

@@ -1,5 +1,6 @@
 //! One student: a residual adapter on the shared hyperpixel.
 
+mod cell_major;
 mod operation;
 mod residual;
 mod winograd;
@@ -151,7 +152,7 @@ mod tests {
         device.seed(5);
         // More images than a group, odd and even maps, a single cell, and a cell without features.
         for (batch, channels, hidden, height, width) in
-            [(5, 6, 4, 5, 3), (2, 7, 9, 4, 6), (1, 3, 2, 1, 1), (4, 2, 3, 1, 7), (6, 5, 5, 6, 6)]
+            [(5, 6, 4, 5, 3), (2, 7, 9, 4, 6), (1, 3, 2, 1, 1), (4, 2, 3, 1, 7), (6, 5, 5, 6, 6), (3, 17, 120, 2, 3)]
         {
             let adapter = adapter(channels, hidden, &device);
             let features = random([batch, channels, height, width], &device).require_grad();

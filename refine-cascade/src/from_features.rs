@@ -2,7 +2,7 @@
 //! [one pass](crate::fused) over a band of scores at a time. On other devices they are composed of tensor operations.
 
 use burn::tensor::Tensor;
-use corr_volume::{CorrVolume, Grid};
+use corr_volume::{CorrVolume, Grid, HostValues};
 use serde::{Deserialize, Serialize};
 
 use crate::fused::bipath::Bipath;
@@ -11,7 +11,7 @@ use crate::fused::negatives::NegativeLoss;
 use crate::fused::warp_supervision::WarpSupervision;
 use crate::fused::{Features, Lesson, Outcome};
 use crate::given_gradient::given_gradient;
-use crate::host::{HostValues, read, upload};
+use crate::host::{read, upload};
 use crate::labels::Labels;
 use crate::match_loss::match_loss_soft;
 use crate::negatives::bag_margin;
@@ -107,17 +107,9 @@ pub fn warp_supervision_from_features(
     let Some([of_warped, of_original]) = on_host([&warped, &original]) else {
         return warp_supervision(&CorrVolume::cosine(warped, original), known, config);
     };
-    let known = OnHost::of(known);
-    let supervision = WarpSupervision {
-        features: [features(&of_warped, &warped), features(&of_original, &original)],
-        grid: Grid::of(&original),
-        known: known.lesson(),
-        tau: config.tau as f32,
-        epsilon: config.epsilon as f32,
-    };
+    let maps = [Maps::new(&of_warped, &warped), Maps::new(&of_original, &original)];
     let tensors = [warped, original];
-    let outcome = supervision.outcome(tracked(&tensors));
-    loss(outcome, tensors)
+    loss(warp_supervision_outcome(maps, known, config, tracked(&tensors)), tensors)
 }
 
 /// [`bipath_loss`] of the cosine volumes.
@@ -146,18 +138,9 @@ pub fn bipath_loss_from_features(
         let (there, back) = (CorrVolume::cosine(warped, middle.clone()), CorrVolume::cosine(middle, original));
         return bipath_loss(&there, &back, known, config);
     };
-    let known = OnHost::of(known);
-    let bipath = Bipath {
-        features: [features(&of_warped, &warped), features(&of_middle, &middle), features(&of_original, &original)],
-        grid: Grid::of(&original),
-        known: known.lesson(),
-        tau: config.tau as f32,
-        epsilon: config.epsilon as f32,
-        surest: config.surest,
-    };
+    let maps = [Maps::new(&of_warped, &warped), Maps::new(&of_middle, &middle), Maps::new(&of_original, &original)];
     let tensors = [warped, middle, original];
-    let outcome = bipath.outcome(tracked(&tensors));
-    loss(outcome, tensors)
+    loss(bipath_outcome(maps, known, config, tracked(&tensors)), tensors)
 }
 
 /// [`negative_loss`](crate::negative_loss) of cosine volumes, for pairs and targets of one batch.
@@ -181,27 +164,13 @@ pub fn negative_loss_from_features(
     pairs: &[[usize; 2]],
     tau: f64,
 ) -> Tensor<1> {
-    assert!(tau > 0.0, "the temperature is above 0, not {tau}");
-    check_features(&source, &target);
-    let batch = source.dims()[0];
-    crate::voting::check_mask("source", &source_mask, batch, Grid::of(&source));
-    assert!(
-        !pairs.is_empty() && pairs.iter().flatten().all(|index| *index < batch),
-        "pairs of a batch of {batch} are wanted, not {pairs:?}"
-    );
+    check_negatives(&source, &target, &source_mask, pairs, tau);
     let Some([of_source, of_target]) = on_host([&source, &target]) else {
         return bag_margin(source, target, source_mask, pairs, tau);
     };
-    let source_mask = read(source_mask);
-    let margin = NegativeLoss {
-        features: [features(&of_source, &source), features(&of_target, &target)],
-        source_mask: &source_mask,
-        pairs,
-        tau,
-    };
+    let maps = [Maps::new(&of_source, &source), Maps::new(&of_target, &target)];
     let tensors = [source, target];
-    let outcome = margin.outcome(tracked(&tensors));
-    loss(outcome, tensors)
+    loss(negative_outcome(maps, source_mask, pairs, tau, tracked(&tensors)), tensors)
 }
 
 fn match_losses(
@@ -212,41 +181,88 @@ fn match_losses(
     voted: Option<&CorrVolume>,
     config: &StudentLossConfig,
 ) -> Tensor<1> {
-    config.check();
-    check_features(&source, &target);
-    check_labels("forward", forward, &source);
-    if let Some(backward) = backward {
-        check_labels("backward", backward, &target);
-    }
-    let (batch, grids) = (source.dims()[0], [Grid::of(&source), Grid::of(&target)]);
-    let voted = voted.filter(|_| config.voted_share > 0.0);
-    if let Some(voted) = voted {
-        assert_eq!(
-            (voted.batch(), voted.source(), voted.target()),
-            (batch, grids[0], grids[1]),
-            "votes have to be those of the features' pairs and grids"
-        );
-    }
+    check_match(&source, &target, forward, backward, voted, config);
     let Some([of_source, of_target]) = on_host([&source, &target]) else {
         return composed(source, target, forward, backward, voted, config);
     };
-    let votes = voted.map(|voted| match HostValues::of(&voted.values()) {
+    let maps = [Maps::new(&of_source, &source), Maps::new(&of_target, &target)];
+    let tensors = [source, target];
+    loss(match_outcome(maps, forward, backward, voted, config, tracked(&tensors)), tensors)
+}
+
+/// The value of [`student_loss`] (of [`match_loss_from_features`] without backward labels) and its gradients in the maps.
+pub(crate) fn match_outcome(
+    [source, target]: [Maps<'_>; 2],
+    forward: &Labels,
+    backward: Option<&Labels>,
+    voted: Option<&CorrVolume>,
+    config: &StudentLossConfig,
+    gradients: bool,
+) -> Outcome<2> {
+    let votes = voted.filter(|_| config.voted_share > 0.0).map(|voted| match HostValues::of(&voted.values()) {
         Some(votes) => votes,
         None => panic!("the features are on the host, the votes on {:?}", voted.values().device()),
     });
     let (forward, backward) = (OnHost::of(forward), backward.map(OnHost::of));
     let losses = MatchLoss {
-        features: [features(&of_source, &source), features(&of_target, &target)],
-        grids,
+        features: [source.features, target.features],
+        grids: [source.grid, target.grid],
         forward: forward.lesson(),
         backward: backward.as_ref().map(OnHost::lesson),
         votes: votes.as_ref().map(|votes| (votes.values(), config.voted_share as f32)),
         tau: config.tau as f32,
         sigma: config.sigma,
     };
-    let tensors = [source, target];
-    let outcome = losses.outcome(tracked(&tensors));
-    loss(outcome, tensors)
+    losses.outcome(gradients)
+}
+
+/// The value of [`warp_supervision_from_features`] and its gradients in the maps.
+pub(crate) fn warp_supervision_outcome(
+    [warped, original]: [Maps<'_>; 2],
+    known: &Labels,
+    config: &WarpLossConfig,
+    gradients: bool,
+) -> Outcome<2> {
+    let known = OnHost::of(known);
+    let supervision = WarpSupervision {
+        features: [warped.features, original.features],
+        grid: original.grid,
+        known: known.lesson(),
+        tau: config.tau as f32,
+        epsilon: config.epsilon as f32,
+    };
+    supervision.outcome(gradients)
+}
+
+/// The value of [`bipath_loss_from_features`] and its gradients in the maps.
+pub(crate) fn bipath_outcome(
+    maps: [Maps<'_>; 3],
+    known: &Labels,
+    config: &WarpLossConfig,
+    gradients: bool,
+) -> Outcome<3> {
+    let known = OnHost::of(known);
+    let bipath = Bipath {
+        features: maps.map(|maps| maps.features),
+        grid: maps[2].grid,
+        known: known.lesson(),
+        tau: config.tau as f32,
+        epsilon: config.epsilon as f32,
+        surest: config.surest,
+    };
+    bipath.outcome(gradients)
+}
+
+/// The value of [`negative_loss_from_features`] and its gradients in the maps.
+pub(crate) fn negative_outcome(
+    maps: [Maps<'_>; 2],
+    source_mask: Tensor<3>,
+    pairs: &[[usize; 2]],
+    tau: f64,
+    gradients: bool,
+) -> Outcome<2> {
+    let source_mask = read(source_mask);
+    NegativeLoss { features: maps.map(|maps| maps.features), source_mask: &source_mask, pairs, tau }.outcome(gradients)
 }
 
 fn composed(
@@ -272,7 +288,47 @@ fn composed(
     }
 }
 
-fn check_features(source: &Tensor<4>, target: &Tensor<4>) {
+pub(crate) fn check_match(
+    source: &Tensor<4>,
+    target: &Tensor<4>,
+    forward: &Labels,
+    backward: Option<&Labels>,
+    voted: Option<&CorrVolume>,
+    config: &StudentLossConfig,
+) {
+    config.check();
+    check_features(source, target);
+    check_labels("forward", forward, source);
+    if let Some(backward) = backward {
+        check_labels("backward", backward, target);
+    }
+    if let Some(voted) = voted {
+        assert_eq!(
+            (voted.batch(), voted.source(), voted.target()),
+            (source.dims()[0], Grid::of(source), Grid::of(target)),
+            "votes have to be those of the features' pairs and grids"
+        );
+    }
+}
+
+pub(crate) fn check_negatives(
+    source: &Tensor<4>,
+    target: &Tensor<4>,
+    source_mask: &Tensor<3>,
+    pairs: &[[usize; 2]],
+    tau: f64,
+) {
+    assert!(tau > 0.0, "the temperature is above 0, not {tau}");
+    check_features(source, target);
+    let batch = source.dims()[0];
+    crate::voting::check_mask("source", source_mask, batch, Grid::of(source));
+    assert!(
+        !pairs.is_empty() && pairs.iter().flatten().all(|index| *index < batch),
+        "pairs of a batch of {batch} are wanted, not {pairs:?}"
+    );
+}
+
+pub(crate) fn check_features(source: &Tensor<4>, target: &Tensor<4>) {
     assert_eq!(
         source.dims()[..2],
         target.dims()[..2],
@@ -282,13 +338,27 @@ fn check_features(source: &Tensor<4>, target: &Tensor<4>) {
     );
 }
 
-fn check_labels(which: &str, labels: &Labels, features: &Tensor<4>) {
+pub(crate) fn check_labels(which: &str, labels: &Labels, features: &Tensor<4>) {
     let (batch, cells) = (features.dims()[0], Grid::of(features).cells());
     assert_eq!(
         (labels.points.dims(), labels.weights.dims()),
         ([batch, cells, 2], [batch, cells]),
         "the {which} labels have to be those of {batch} images of {cells} cells"
     );
+}
+
+/// A batch of feature maps in slices, and the grid of them.
+#[derive(Clone, Copy)]
+pub(crate) struct Maps<'a> {
+    features: Features<'a>,
+    grid: Grid,
+}
+
+impl<'a> Maps<'a> {
+    pub fn new(values: &'a HostValues, tensor: &Tensor<4>) -> Self {
+        let grid = Grid::of(tensor);
+        Self { features: Features { values: values.values(), channels: tensor.dims()[1], cells: grid.cells() }, grid }
+    }
 }
 
 /// Labels as numbers.
@@ -307,14 +377,9 @@ impl OnHost {
     }
 }
 
-fn on_host<const N: usize>(tensors: [&Tensor<4>; N]) -> Option<[HostValues; N]> {
+pub(crate) fn on_host<const N: usize>(tensors: [&Tensor<4>; N]) -> Option<[HostValues; N]> {
     let values: Vec<HostValues> = tensors.into_iter().filter_map(HostValues::of).collect();
     values.try_into().ok()
-}
-
-fn features<'a>(values: &'a HostValues, tensor: &Tensor<4>) -> Features<'a> {
-    let [_, channels, height, width] = tensor.dims();
-    Features { values: values.values(), channels, cells: height * width }
 }
 
 fn tracked(tensors: &[Tensor<4>]) -> bool {

@@ -1,7 +1,9 @@
 //! Labels for a student: the voted matches, filtered and calibrated.
 
+use std::borrow::Cow;
+
 use burn::tensor::Tensor;
-use corr_volume::CorrVolume;
+use corr_volume::{CorrVolume, HostValues};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -109,7 +111,10 @@ pub fn labels(voted: &CorrVolume, source_mask: Tensor<3>, config: &LabelConfig) 
     );
     let device = voted.values().device();
     let mask = read(source_mask);
-    let values = read(voted.values());
+    let voted_values = voted.values();
+    // On the host, where votes are at home, they are read where they lie.
+    let on_host = HostValues::of(&voted_values);
+    let values = on_host.as_ref().map_or_else(|| Cow::Owned(read(voted_values)), |host| Cow::Borrowed(host.values()));
     let pairs: Vec<_> = values
         .par_chunks(source.cells() * target.cells())
         .zip(mask.par_chunks(source.cells()))

@@ -3,6 +3,7 @@
 //! This program composes the crates; it chooses the device, owns the run folders and reads the flags.
 
 mod ahead;
+mod allocator;
 mod atomic;
 mod bench;
 mod benchmark;
@@ -69,6 +70,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    allocator::keep_freed_memory();
     // burn loads optimiser states on its default device, which would be a GPU that may not be there.
     set_default("BURN_DEVICE", "flex".as_ref());
     // Without a desktop's session, Mesa complains on the error stream each time that adapters are listed.

@@ -12,7 +12,7 @@ use burn::backend::{Autodiff, Backend, Flex, TensorMetadata, backend_extension};
 use burn::tensor::{Device, Tensor, TensorData};
 use corr_volume::Grid;
 
-use super::residual::{Memory, Parameters, Shape, differentiate, evaluate};
+use super::residual::{Memory, Parameters, Shape, differentiate, differentiate_norm, evaluate};
 
 /// `normalise(g + W₂ ∗ relu(W₁ g + b₁) + b₂)`; see [`super::Adapter`].
 ///
@@ -88,12 +88,15 @@ impl Backward<Flex, 5> for Layer {
 
     fn backward(self, ops: Ops<Self::State, 5>, gradients: &mut Collected, _: &mut Checkpointer) {
         let upstream = gradients.consume::<Flex>(&ops.node).into_data();
-        let upstream = upstream.try_into_vec().unwrap_or_else(|error| unreachable!("gradients are f32: {error}"));
+        let upstream: Vec<f32> =
+            upstream.try_into_vec().unwrap_or_else(|error| unreachable!("gradients are f32: {error}"));
         let (inputs, output, memory) = ops.state;
         // Shared only where a graph is walked twice.
         let memory = Arc::try_unwrap(memory).unwrap_or_else(|shared| (*shared).clone());
-        let (features, parameters) = (inputs.features(), inputs.parameters());
-        let found = differentiate(features, parameters, values(&output), memory, upstream, inputs.shape());
+        let sum = differentiate_norm(values(&output), &memory, upstream, inputs.shape());
+        // The largest buffers of a step are needed below: what has done its work makes room.
+        drop(output);
+        let found = differentiate(inputs.features(), inputs.parameters(), memory, sum, inputs.shape());
         let found = [found.features, found.reduce, found.reduce_bias, found.spread, found.spread_bias];
         for (index, (parent, gradient)) in ops.parents.into_iter().zip(found).enumerate() {
             if let Some(node) = parent {

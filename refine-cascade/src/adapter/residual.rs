@@ -1,14 +1,16 @@
 //! A student's layer and its gradient on slices: `g ← normalise(g + W₂ ∗ relu(W₁ g + b₁) + b₂)`.
 
-use corr_volume::{Grid, Matrix, multiply, vectorised};
+use corr_volume::{Grid, Matrix, multiply, transpose, vectorised};
 use rayon::prelude::*;
 
-use super::winograd::{self, Tiling};
+use super::cell_major::{padded, sums_of_columns};
+use super::winograd::{Kernel, Tiling, adjoint_convolve, convolve, kernel_gradient};
 
-/// Images whose patches are in memory at a time.
+/// Images whose products are in memory at a time.
 const GROUP: usize = 2;
 
-/// Into how many blocks the hidden channels are divided where their weights' gradient is summed.
+/// Into how many blocks the channels are divided where the first layer's gradient is summed; fixed, so that the number
+/// of threads leaves no trace in the sums.
 const BLOCKS: usize = 4;
 
 /// Features below this norm are treated as absent, as [`corr_volume::l2_normalise`] does.
@@ -37,7 +39,7 @@ pub(super) struct Parameters<'a> {
 /// What the gradient needs to know besides inputs and outputs.
 #[derive(Clone, Debug)]
 pub(super) struct Memory {
-    /// `[b, hidden, cells]`, after the ReLU.
+    /// `[b, cells, hidden]`, cell-major and padded, after the ReLU.
     hidden: Vec<f32>,
     /// `[b, cells]`: one over the norm of each cell, 0 where there was none.
     inverse: Vec<f32>,
@@ -55,144 +57,148 @@ pub(super) struct Gradients {
 /// The layer on features `[b, channels, cells]`; the result is as the features.
 pub(super) fn evaluate(features: &[f32], parameters: Parameters<'_>, shape: Shape) -> (Vec<f32>, Memory) {
     let Shape { channels, hidden, grid } = shape;
-    let cells = grid.cells();
-    let batch = features.len() / (channels * cells);
-    let mut maps = vec![0.0; batch * hidden * cells];
-    maps.par_chunks_mut(hidden * cells).zip(features.par_chunks(channels * cells)).for_each(|(map, features)| {
-        let weights = Matrix::by_rows(parameters.reduce, hidden, channels, channels);
-        multiply(map, cells, false, weights, Matrix::by_rows(features, channels, cells, cells));
-        for (map, bias) in map.chunks_exact_mut(cells).zip(parameters.reduce_bias) {
-            map.iter_mut().for_each(|value| *value = (*value + bias).max(0.0));
-        }
-    });
-    let kernel = winograd::kernel(parameters.spread, hidden);
-    let mut output = vec![0.0; features.len()];
-    let mut inverse = vec![0.0; batch * cells];
-    let groups = output.chunks_mut(GROUP * channels * cells).zip(inverse.chunks_mut(GROUP * cells));
-    let inputs = maps.chunks(GROUP * hidden * cells).zip(features.chunks(GROUP * channels * cells));
-    let mut places = Vec::new();
-    for ((output, inverse), (maps, features)) in groups.zip(inputs) {
-        let images = inverse.len() / cells;
-        let tiling = Tiling::new(grid, images);
-        places.resize(tiling.places(hidden), 0.0);
-        winograd::inputs(&maps.chunks(hidden * cells).collect::<Vec<_>>(), tiling, &mut places);
-        let mut change = vec![0.0; output.len()];
-        winograd::convolve(&kernel, parameters.spread_bias, &places, tiling, &mut change);
-        let outputs = output.par_chunks_mut(channels * cells).zip(inverse.par_chunks_mut(cells));
-        outputs.zip(features.par_chunks(channels * cells)).enumerate().for_each(
-            |(image, ((output, inverse), features))| {
-                let change = change[image * cells..].chunks(images * cells);
-                normalised_sum(features, change, output, inverse);
+    let (cells, width) = (grid.cells(), padded(hidden));
+    let whole = channels * cells;
+    let batch = features.len() / whole;
+
+    let mut weights = vec![0.0; channels * width];
+    transpose(parameters.reduce, channels, &mut weights, width, hidden, channels);
+    let mut bias = parameters.reduce_bias.to_vec();
+    bias.resize(width, 0.0);
+    let mut maps = vec![0.0; batch * cells * width];
+    maps.par_chunks_exact_mut(cells * width).zip(features.par_chunks_exact(whole)).for_each(|(map, features)| {
+        let features = Matrix::by_rows(features, channels, cells, cells).transposed();
+        multiply(map, width, false, features, Matrix::by_rows(&weights, channels, width, width));
+        vectorised(
+            #[inline(always)]
+            || {
+                for cell in map.chunks_exact_mut(width) {
+                    cell.iter_mut().zip(&bias).for_each(|(value, bias)| *value = (*value + bias).max(0.0));
+                }
             },
         );
+    });
+    drop(weights);
+
+    let (kernel, tiling) = (Kernel::forward(parameters.spread, hidden), Tiling::new(grid));
+    let mut room = kernel.room(GROUP.min(batch), tiling);
+    let mut output = vec![0.0; features.len()];
+    let mut inverse = vec![0.0; batch * cells];
+    let groups = output.chunks_mut(GROUP * whole).zip(inverse.chunks_mut(GROUP * cells));
+    let inputs = maps.chunks(GROUP * cells * width).zip(features.chunks(GROUP * whole));
+    for ((output, inverse), (maps, features)) in groups.zip(inputs) {
+        let outputs = output.par_chunks_exact_mut(whole).zip(inverse.par_chunks_exact_mut(cells));
+        let images = outputs.zip(features.par_chunks_exact(whole));
+        convolve(&kernel, maps, width, tiling, &mut room, images, |map, ((output, inverse), features)| {
+            transpose(map, padded(channels), output, cells, cells, channels);
+            normalise_sum(features, parameters.spread_bias, output, inverse);
+        });
     }
     (output, Memory { hidden: maps, inverse })
 }
 
-/// `output = (features + change) / |features + change|` cell by cell.
-fn normalised_sum<'a>(
-    features: &[f32],
-    mut change: impl Iterator<Item = &'a [f32]>,
-    output: &mut [f32],
-    inverse: &mut [f32],
-) {
+/// `change ← (features + change + bias) / |features + change + bias|` cell by cell.
+fn normalise_sum(features: &[f32], bias: &[f32], change: &mut [f32], inverse: &mut [f32]) {
     let cells = inverse.len();
     vectorised(
         #[inline(always)]
         || {
             inverse.fill(0.0);
-            for ((output, features), change) in
-                output.chunks_exact_mut(cells).zip(features.chunks_exact(cells)).zip(&mut change)
+            for ((change, features), bias) in change.chunks_exact_mut(cells).zip(features.chunks_exact(cells)).zip(bias)
             {
-                let values = output.iter_mut().zip(features).zip(change).zip(inverse.iter_mut());
-                for (((output, feature), change), square) in values {
-                    *output = feature + change;
-                    *square += *output * *output;
+                for ((change, feature), square) in change.iter_mut().zip(features).zip(inverse.iter_mut()) {
+                    *change += feature + bias;
+                    *square += *change * *change;
                 }
             }
             for square in inverse.iter_mut() {
                 *square = if *square < SMALLEST_NORM * SMALLEST_NORM { 0.0 } else { square.sqrt().recip() };
             }
-            for output in output.chunks_exact_mut(cells) {
-                output.iter_mut().zip(inverse.iter()).for_each(|(output, inverse)| *output *= inverse);
+            for change in change.chunks_exact_mut(cells) {
+                change.iter_mut().zip(inverse.iter()).for_each(|(change, inverse)| *change *= inverse);
             }
         },
     );
 }
 
-/// Gradients of everything that went into [`evaluate`], given its output and `upstream`, the gradient of that.
+/// The gradient of what [`evaluate`] normalised, cell-major and padded, from that of its output, `upstream`.
+pub(super) fn differentiate_norm(output: &[f32], memory: &Memory, mut upstream: Vec<f32>, shape: Shape) -> Vec<f32> {
+    let (cells, width) = (shape.grid.cells(), padded(shape.channels));
+    let whole = shape.channels * cells;
+    let mut sum = vec![0.0; memory.inverse.len() * width];
+    sum.par_chunks_exact_mut(cells * width)
+        .zip(upstream.par_chunks_exact_mut(whole))
+        .zip(output.par_chunks_exact(whole))
+        .zip(memory.inverse.par_chunks_exact(cells))
+        .for_each(|(((sum, upstream), output), inverse)| {
+            through_normalisation(output, inverse, upstream);
+            transpose(upstream, cells, sum, width, shape.channels, cells);
+        });
+    sum
+}
+
+/// Gradients of everything that went into [`evaluate`], given that of what it normalised, `sum`.
 ///
-/// What is no longer needed is overwritten: `upstream` becomes the gradient of the features, the memory's hidden maps
-/// become their own gradient.
+/// What is no longer needed is overwritten: `sum` becomes the gradient of the features, the memory's hidden maps become
+/// their own gradient.
 pub(super) fn differentiate(
     features: &[f32],
     parameters: Parameters<'_>,
-    output: &[f32],
     memory: Memory,
-    upstream: Vec<f32>,
+    mut sum: Vec<f32>,
     shape: Shape,
 ) -> Gradients {
     let Shape { channels, hidden, grid } = shape;
-    let cells = grid.cells();
-    let (whole, hidden_map) = (channels * cells, hidden * cells);
-    let (mut sum, Memory { hidden: mut maps, inverse }) = (upstream, memory);
-    sum.par_chunks_mut(whole)
-        .zip(output.par_chunks(whole))
-        .zip(inverse.par_chunks(cells))
-        .for_each(|((sum, output), inverse)| through_normalisation(output, inverse, sum));
+    let (cells, whole) = (grid.cells(), channels * grid.cells());
+    let (of_channels, of_hidden) = (padded(channels), padded(hidden));
+    let (tiling, batch) = (Tiling::new(grid), features.len() / whole);
+    let mut maps = memory.hidden;
 
-    // The kernel's gradient first: it and the kernel itself are not needed at the same time.
-    let mut of_kernel = vec![0.0; channels * hidden * winograd::PLACES];
-    let (mut products, mut places) = (Vec::new(), Vec::new());
-    for (sum, maps) in sum.chunks(GROUP * whole).zip(maps.chunks(GROUP * hidden_map)) {
-        let tiling = Tiling::new(grid, sum.len() / whole);
-        products.resize(tiling.places(channels), 0.0);
-        winograd::adjoint_outputs(&sum.chunks(whole).collect::<Vec<_>>(), tiling, &mut products);
-        places.resize(tiling.places(hidden), 0.0);
-        winograd::inputs(&maps.chunks(hidden_map).collect::<Vec<_>>(), tiling, &mut places);
-        winograd::add_kernel_gradient(&products, &places, tiling, &mut of_kernel);
-    }
-    drop(places);
-    let spread = winograd::adjoint_kernel(&of_kernel, hidden);
-    drop(of_kernel);
-    let spread_bias = sums_of_channels(&sum, channels, cells);
+    let spread = kernel_gradient((&sum, channels), (&maps, hidden), tiling, GROUP.min(batch));
+    let spread_bias = sums_of_columns(&sum, of_channels, channels);
 
-    let kernel = winograd::kernel(parameters.spread, hidden);
-    for (sum, maps) in sum.chunks(GROUP * whole).zip(maps.chunks_mut(GROUP * hidden_map)) {
-        let images = sum.len() / whole;
-        let tiling = Tiling::new(grid, images);
-        products.resize(tiling.places(channels), 0.0);
-        winograd::adjoint_outputs(&sum.chunks(whole).collect::<Vec<_>>(), tiling, &mut products);
-        let mut by_channel = vec![0.0; maps.len()];
-        winograd::adjoint_inputs(&kernel, &products, tiling, hidden, &mut by_channel);
-        maps.par_chunks_mut(hidden_map).enumerate().for_each(|(image, map)| {
-            let from = by_channel[image * cells..].chunks(images * cells);
-            for (map, from) in map.chunks_exact_mut(cells).zip(from) {
-                // Where the ReLU was closed nothing passes.
-                map.iter_mut().zip(from).for_each(|(map, from)| *map = if *map > 0.0 { *from } else { 0.0 });
-            }
+    let kernel = Kernel::adjoint(parameters.spread, hidden);
+    let mut room = kernel.room(GROUP.min(batch), tiling);
+    let groups = sum.chunks(GROUP * cells * of_channels).zip(maps.chunks_mut(GROUP * cells * of_hidden));
+    for (sum, maps) in groups {
+        adjoint_convolve(&kernel, sum, of_channels, tiling, &mut room, maps, |gradient, map| {
+            // Where the ReLU was closed nothing passes.
+            let values = map.iter_mut().zip(gradient);
+            values.for_each(|(value, gradient)| *value = if *value > 0.0 { *gradient } else { 0.0 });
         });
     }
-    drop((kernel, products));
-    let of_hidden = maps;
+    drop((kernel, room));
 
-    let mut reduce = vec![0.0; hidden * channels];
-    let block = hidden.div_ceil(BLOCKS);
-    reduce.par_chunks_mut(block * channels).enumerate().for_each(|(index, gradient)| {
-        let rows = gradient.len() / channels;
-        for (of_hidden, features) in of_hidden.chunks(hidden_map).zip(features.chunks(whole)) {
-            let of_hidden = Matrix::by_rows(&of_hidden[index * block * cells..], rows, cells, cells);
-            let features = Matrix::by_rows(features, channels, cells, cells).transposed();
-            multiply(gradient, channels, true, of_hidden, features);
+    // Channels by hidden channels, as the operands lie; the parameter lies the other way round.
+    let mut turned = vec![0.0; channels * of_hidden];
+    let block = channels.div_ceil(BLOCKS);
+    turned.par_chunks_mut(block * of_hidden).enumerate().for_each(|(index, gradient)| {
+        for (maps, features) in maps.chunks_exact(cells * of_hidden).zip(features.chunks_exact(whole)) {
+            let rows = gradient.len() / of_hidden;
+            let features = Matrix::by_rows(&features[index * block * cells..], rows, cells, cells);
+            multiply(gradient, of_hidden, true, features, Matrix::by_rows(maps, cells, of_hidden, of_hidden));
         }
     });
-    let reduce_bias = sums_of_channels(&of_hidden, hidden, cells);
+    let mut reduce = vec![0.0; hidden * channels];
+    transpose(&turned, of_hidden, &mut reduce, channels, channels, hidden);
+    let reduce_bias = sums_of_columns(&maps, of_hidden, hidden);
 
-    sum.par_chunks_mut(whole).zip(of_hidden.par_chunks(hidden_map)).for_each(|(sum, of_hidden)| {
-        let weights = Matrix::by_rows(parameters.reduce, hidden, channels, channels).transposed();
-        multiply(sum, cells, true, weights, Matrix::by_rows(of_hidden, hidden, cells, cells));
-    });
-    Gradients { features: sum, reduce, reduce_bias, spread, spread_bias }
+    let mut weights = turned;
+    weights.clear();
+    weights.resize(hidden * of_channels, 0.0);
+    for (to, from) in weights.chunks_exact_mut(of_channels).zip(parameters.reduce.chunks_exact(channels)) {
+        to[..channels].copy_from_slice(from);
+    }
+    let mut gradient = vec![0.0; features.len()];
+    sum.par_chunks_exact_mut(cells * of_channels)
+        .zip(maps.par_chunks_exact(cells * of_hidden))
+        .zip(gradient.par_chunks_exact_mut(whole))
+        .for_each(|((sum, maps), gradient)| {
+            let maps = Matrix::by_rows(maps, cells, hidden, of_hidden);
+            multiply(sum, of_channels, true, maps, Matrix::by_rows(&weights, hidden, of_channels, of_channels));
+            transpose(sum, of_channels, gradient, cells, cells, channels);
+        });
+    Gradients { features: gradient, reduce, reduce_bias, spread, spread_bias }
 }
 
 /// `(upstream − output ⟨output, upstream⟩) / norm`, cell by cell and in place.
@@ -214,19 +220,4 @@ fn through_normalisation(output: &[f32], inverse: &[f32], upstream: &mut [f32]) 
             }
         },
     );
-}
-
-/// Sum of `[b, channels, cells]` over images and cells.
-fn sums_of_channels(maps: &[f32], channels: usize, cells: usize) -> Vec<f32> {
-    let mut sums = vec![0.0; channels];
-    for map in maps.chunks_exact(channels * cells) {
-        for (sum, values) in sums.iter_mut().zip(map.chunks_exact(cells)) {
-            let mut lanes = [0.0f32; 16];
-            for values in values.chunks(16) {
-                lanes.iter_mut().zip(values).for_each(|(lane, value)| *lane += value);
-            }
-            *sum += lanes.iter().sum::<f32>();
-        }
-    }
-    sums
 }

@@ -7,236 +7,314 @@
 //! ```
 //!
 //! (Lavin and Gray, *Fast Algorithms for Convolutional Neural Networks*, CVPR 2016), which takes 16 multiplications a
-//! tile and pair of channels where the definition takes 36. Each of the 16 places of a patch is one product of matrices
-//! over channels. The gradients are the transposed maps, exactly, of 16 multiplications each as well.
+//! tile and pair of channels where the definition takes 36. Each of the 16 *places* of a patch is one product of matrices,
+//! tiles by channels. The gradients are the transposed maps, exactly, of 16 multiplications each as well.
 //!
-//! Layouts: *maps* are one slice an image, `[channels, cells]`, zero outside; *places* are `[channels, 16, tiles]`, the
-//! tiles of a group of images one after the other; a *kernel in places* is `[outputs, 16, inputs]`.
+//! Maps are [cell-major](super::cell_major), zero outside. A place is gathered from the maps just before its product, so
+//! that the patches of one place are all that is held of them.
 
-use corr_volume::{Grid, Matrix, multiply, vectorised};
+use corr_volume::{Grid, Matrix, multiply, transpose, vectorised};
 use rayon::prelude::*;
 
+use super::cell_major::padded;
+
 /// Places of a transformed patch.
-pub(super) const PLACES: usize = 16;
+const PLACES: usize = 16;
 
-/// Into how many blocks the channels are divided, each a task for a thread; fixed, so that the number of threads leaves
-/// no trace in the sums.
-const BLOCKS: usize = 4;
+/// Bᵀ: every row is one input plus or minus another.
+const INPUT: [(usize, usize, f32); 4] = [(0, 2, -1.0), (1, 2, 1.0), (2, 1, -1.0), (1, 3, -1.0)];
+/// A: what the two outputs of an axis give to its four places; Aᵀ is the other way round.
+const OUTPUT: [[f32; 2]; 4] = [[1.0, 0.0], [1.0, 1.0], [1.0, -1.0], [0.0, -1.0]];
+/// G: what three taps give to four places.
+const KERNEL: [[f32; 3]; 4] = [[1.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.0, 0.0, 1.0]];
 
-/// The tiles of a group of maps: 2×2 cells each, the last row and column of an odd map half outside.
+/// Rows of a kernel that are transformed at a time.
+const KERNEL_ROWS: usize = 16;
+/// Values of a kernel, and of it with its columns transformed.
+const TAPS: usize = 9;
+const COLUMNS: usize = 12;
+
+/// The tiles of a map: 2×2 cells each, the last row and column of an odd map half outside.
 #[derive(Clone, Copy)]
 pub(super) struct Tiling {
     grid: Grid,
     rows: usize,
     columns: usize,
-    images: usize,
 }
 
 impl Tiling {
-    pub(super) fn new(grid: Grid, images: usize) -> Self {
-        Self { grid, rows: grid.height.div_ceil(2), columns: grid.width.div_ceil(2), images }
+    pub(super) fn new(grid: Grid) -> Self {
+        Self { grid, rows: grid.height.div_ceil(2), columns: grid.width.div_ceil(2) }
     }
 
-    /// Tiles of one map.
     fn tiles(&self) -> usize {
         self.rows * self.columns
     }
 
-    /// Tiles of the group.
-    fn total(&self) -> usize {
-        self.images * self.tiles()
-    }
-
-    /// Values of `channels` channels in places.
-    pub(super) fn places(&self, channels: usize) -> usize {
-        channels * PLACES * self.total()
-    }
-
-    fn scratch(&self) -> Scratch {
-        let stride = self.columns + 1;
-        let half = vec![0.0; (2 * self.rows + 2) * stride];
-        Scratch { stride, even: half.clone(), odd: half, rows: [0; 4].map(|_| vec![0.0; stride]) }
-    }
-}
-
-/// One channel of one map with a border of one cell, its even and its odd columns apart, so that the transforms are sums
-/// of slices; and four rows of tiles to work in.
-struct Scratch {
-    stride: usize,
-    even: Vec<f32>,
-    odd: Vec<f32>,
-    rows: [Vec<f32>; 4],
-}
-
-impl Scratch {
-    /// Cell (row, column) of the map lies at (row + 1, column + 1).
+    /// Visits every tile: its index, row and column.
     #[inline(always)]
-    fn load(&mut self, map: &[f32], grid: Grid) {
-        for (row, cells) in map.chunks_exact(grid.width).enumerate() {
-            let start = (row + 1) * self.stride;
-            let odd = &mut self.odd[start..];
-            odd.iter_mut().zip(cells.iter().step_by(2)).for_each(|(to, from)| *to = *from);
-            let even = &mut self.even[start + 1..];
-            even.iter_mut().zip(cells.iter().skip(1).step_by(2)).for_each(|(to, from)| *to = *from);
-        }
-    }
-
-    #[inline(always)]
-    fn store(&self, map: &mut [f32], grid: Grid) {
-        for (row, cells) in map.chunks_exact_mut(grid.width).enumerate() {
-            let start = (row + 1) * self.stride;
-            cells.iter_mut().step_by(2).zip(&self.odd[start..]).for_each(|(to, from)| *to = *from);
-            cells.iter_mut().skip(1).step_by(2).zip(&self.even[start + 1..]).for_each(|(to, from)| *to = *from);
-        }
-    }
-
-    /// `Bᵀ d B` of the loaded map, row of tiles by row of tiles.
-    #[inline(always)]
-    fn inputs(&mut self, tiling: Tiling, places: &mut [f32]) {
-        let (n, total) = (tiling.columns, tiling.total());
-        let [a, b, ..] = &mut self.rows;
-        let (a, b) = (&mut a[..=n], &mut b[..=n]);
-        for row in 0..tiling.rows {
-            for (vertical, (first, second, sign)) in
-                [(0, 2, -1.0), (1, 2, 1.0), (2, 1, -1.0), (1, 3, -1.0)].into_iter().enumerate()
-            {
-                let (first, second) = ((2 * row + first) * self.stride, (2 * row + second) * self.stride);
-                let (e0, e1) = (&self.even[first..=first + n], &self.even[second..=second + n]);
-                let (o0, o1) = (&self.odd[first..=first + n], &self.odd[second..=second + n]);
-                put(a, |t| e0[t] + sign * e1[t]);
-                put(b, |t| o0[t] + sign * o1[t]);
-                let start = 4 * vertical * total + row * n;
-                put(&mut places[start..][..n], |t| a[t] - a[t + 1]);
-                put(&mut places[start + total..][..n], |t| b[t] + a[t + 1]);
-                put(&mut places[start + 2 * total..][..n], |t| a[t + 1] - b[t]);
-                put(&mut places[start + 3 * total..][..n], |t| b[t] - b[t + 1]);
-            }
-        }
-    }
-
-    /// The transposed map of [`inputs`](Self::inputs): `B v Bᵀ`, summed over the tiles that share a cell.
-    #[inline(always)]
-    fn adjoint_inputs(&mut self, tiling: Tiling, places: &[f32]) {
-        let (n, total) = (tiling.columns, tiling.total());
-        self.even.fill(0.0);
-        self.odd.fill(0.0);
-        let [a, b, ..] = &mut self.rows;
-        let (a, b) = (&mut a[..=n], &mut b[..=n]);
-        for row in 0..tiling.rows {
-            for (vertical, onto) in
-                [[(0, 1.0), (2, -1.0)], [(1, 1.0), (2, 1.0)], [(1, -1.0), (2, 1.0)], [(1, 1.0), (3, -1.0)]]
-                    .into_iter()
-                    .enumerate()
-            {
-                let start = 4 * vertical * total + row * n;
-                let place = |k: usize| &places[start + k * total..][..n];
-                let (p0, p1, p2, p3) = (place(0), place(1), place(2), place(3));
-                put(&mut a[..n], |t| p0[t]);
-                put(&mut b[..n], |t| p1[t] - p2[t] + p3[t]);
-                (a[n], b[n]) = (0.0, 0.0);
-                add(&mut a[1..], |t| p1[t] + p2[t] - p0[t]);
-                add(&mut b[1..], |t| -p3[t]);
-                for (k, sign) in onto {
-                    let start = (2 * row + k) * self.stride;
-                    add(&mut self.even[start..=start + n], |t| sign * a[t]);
-                    add(&mut self.odd[start..=start + n], |t| sign * b[t]);
-                }
-            }
-        }
-    }
-
-    /// `Aᵀ m A + bias` of every tile, into the scratch map.
-    #[inline(always)]
-    fn outputs(&mut self, tiling: Tiling, places: &[f32], bias: f32) {
-        let (n, total) = (tiling.columns, tiling.total());
-        for row in 0..tiling.rows {
-            for below in 0..2 {
-                for (k, column) in self.rows.iter_mut().enumerate() {
-                    let place = |vertical: usize| &places[(4 * vertical + k) * total + row * n..][..n];
-                    let (m0, m1, m2, m3) = (place(0), place(1), place(2), place(3));
-                    match below {
-                        0 => put(&mut column[..n], |t| m0[t] + m1[t] + m2[t]),
-                        _ => put(&mut column[..n], |t| m1[t] - m2[t] - m3[t]),
-                    }
-                }
-                let [c0, c1, c2, c3] = &self.rows;
-                let (c0, c1, c2, c3) = (&c0[..n], &c1[..n], &c2[..n], &c3[..n]);
-                let start = (2 * row + below + 1) * self.stride;
-                put(&mut self.odd[start..][..n], |t| c0[t] + c1[t] + c2[t] + bias);
-                put(&mut self.even[start + 1..][..n], |t| c1[t] - c2[t] - c3[t] + bias);
-            }
-        }
-    }
-
-    /// The transposed map of [`outputs`](Self::outputs): `A y Aᵀ` of the loaded map. What an odd map has outside is
-    /// zero and stays so.
-    #[inline(always)]
-    fn adjoint_outputs(&mut self, tiling: Tiling, places: &mut [f32]) {
-        let (n, total) = (tiling.columns, tiling.total());
-        let [left, right, ..] = &mut self.rows;
-        let (left, right) = (&mut left[..n], &mut right[..n]);
-        for row in 0..tiling.rows {
-            let start = (2 * row + 1) * self.stride;
-            let (o0, e0) = (&self.odd[start..][..n], &self.even[start + 1..][..n]);
-            let start = start + self.stride;
-            let (o1, e1) = (&self.odd[start..][..n], &self.even[start + 1..][..n]);
-            for (vertical, (above, below)) in [(1.0, 0.0), (1.0, 1.0), (1.0, -1.0), (0.0, -1.0)].into_iter().enumerate()
-            {
-                put(left, |t| above * o0[t] + below * o1[t]);
-                put(right, |t| above * e0[t] + below * e1[t]);
-                let start = 4 * vertical * total + row * n;
-                put(&mut places[start..][..n], |t| left[t]);
-                put(&mut places[start + total..][..n], |t| left[t] + right[t]);
-                put(&mut places[start + 2 * total..][..n], |t| left[t] - right[t]);
-                put(&mut places[start + 3 * total..][..n], |t| -right[t]);
+    fn each(&self, mut visit: impl FnMut(usize, usize, usize)) {
+        for row in 0..self.rows {
+            for column in 0..self.columns {
+                visit(row * self.columns + column, row, column);
             }
         }
     }
 }
 
+/// Cells of a map by row and column, counted from one row and column outside it.
+#[derive(Clone, Copy)]
+struct Cells<'a> {
+    map: &'a [f32],
+    zeros: &'a [f32],
+    grid: Grid,
+}
+
+impl<'a> Cells<'a> {
+    /// The channels of a cell; zeros outside.
+    #[inline(always)]
+    fn at(&self, row: usize, column: usize) -> &'a [f32] {
+        let width = self.zeros.len();
+        match (row.wrapping_sub(1), column.wrapping_sub(1)) {
+            (row, column) if row < self.grid.height && column < self.grid.width => {
+                &self.map[(row * self.grid.width + column) * width..][..width]
+            }
+            _ => self.zeros,
+        }
+    }
+}
+
+/// `out = Σ_k c_k · x_k`.
 #[inline(always)]
-fn put(to: &mut [f32], value: impl Fn(usize) -> f32) {
-    to.iter_mut().enumerate().for_each(|(t, to)| *to = value(t));
+fn combine<const N: usize>(out: &mut [f32], terms: [(f32, &[f32]); N]) {
+    let terms = terms.map(|(factor, values)| (factor, &values[..out.len()]));
+    for (index, out) in out.iter_mut().enumerate() {
+        let mut sum = 0.0;
+        for (factor, values) in terms {
+            sum += factor * values[index];
+        }
+        *out = sum;
+    }
 }
 
-#[inline(always)]
-fn add(to: &mut [f32], value: impl Fn(usize) -> f32) {
-    to.iter_mut().enumerate().for_each(|(t, to)| *to += value(t));
-}
-
-/// Every channel of `maps` (one slice an image) as patches in places: what a convolution multiplies.
-pub(super) fn inputs(maps: &[&[f32]], tiling: Tiling, places: &mut [f32]) {
+/// `Bᵀ d B` at one place of every tile of some maps: `[maps, tiles, width]`.
+fn inputs(maps: &[f32], width: usize, tiling: Tiling, place: usize, out: &mut [f32]) {
+    let ((r0, r1, vertical), (c0, c1, horizontal)) = (INPUT[place / 4], INPUT[place % 4]);
     each_map(
         maps,
+        width,
         tiling,
-        places,
+        out,
         #[inline(always)]
-        |scratch, places| scratch.inputs(tiling, places),
+        |cells, row, column, out| {
+            let (row, column) = (2 * row, 2 * column);
+            let terms = [
+                (1.0, cells.at(row + r0, column + c0)),
+                (horizontal, cells.at(row + r0, column + c1)),
+                (vertical, cells.at(row + r1, column + c0)),
+                (vertical * horizontal, cells.at(row + r1, column + c1)),
+            ];
+            combine(out, terms);
+        },
     );
 }
 
-/// Gradients of a convolution's outputs (one slice an image) as gradients of its products.
-pub(super) fn adjoint_outputs(maps: &[&[f32]], tiling: Tiling, places: &mut [f32]) {
+/// `A y Aᵀ` at one place of every tile of some maps of a convolution's outputs: `[maps, tiles, width]`.
+fn adjoint_outputs(maps: &[f32], width: usize, tiling: Tiling, place: usize, out: &mut [f32]) {
+    let ([a0, a1], [b0, b1]) = (OUTPUT[place / 4], OUTPUT[place % 4]);
     each_map(
         maps,
+        width,
         tiling,
-        places,
+        out,
         #[inline(always)]
-        |scratch, places| scratch.adjoint_outputs(tiling, places),
+        |cells, row, column, out| {
+            let (row, column) = (2 * row + 1, 2 * column + 1);
+            let terms = [
+                (a0 * b0, cells.at(row, column)),
+                (a0 * b1, cells.at(row, column + 1)),
+                (a1 * b0, cells.at(row + 1, column)),
+                (a1 * b1, cells.at(row + 1, column + 1)),
+            ];
+            combine(out, terms);
+        },
     );
 }
 
-fn each_map(maps: &[&[f32]], tiling: Tiling, places: &mut [f32], visit: impl Fn(&mut Scratch, &mut [f32]) + Sync) {
-    let cells = tiling.grid.cells();
-    places.par_chunks_mut(PLACES * tiling.total()).enumerate().for_each_init(
-        || tiling.scratch(),
-        |scratch, (channel, places)| {
-            vectorised(
+#[inline(always)]
+fn each_map(
+    maps: &[f32],
+    width: usize,
+    tiling: Tiling,
+    out: &mut [f32],
+    visit: impl Fn(Cells<'_>, usize, usize, &mut [f32]),
+) {
+    let zeros = vec![0.0; width];
+    vectorised(
+        #[inline(always)]
+        || {
+            let images = maps.chunks_exact(tiling.grid.cells() * width);
+            for (map, out) in images.zip(out.chunks_exact_mut(tiling.tiles() * width)) {
+                let cells = Cells { map, zeros: &zeros, grid: tiling.grid };
+                tiling.each(
+                    #[inline(always)]
+                    |tile, row, column| visit(cells, row, column, &mut out[tile * width..][..width]),
+                );
+            }
+        },
+    );
+}
+
+/// `G g Gᵀ` of every 3×3 kernel, `weights` being `[outputs, inputs, 3, 3]`.
+pub(super) struct Kernel {
+    /// `[places, rows, width]`.
+    values: Vec<f32>,
+    rows: usize,
+    width: usize,
+}
+
+impl Kernel {
+    /// A row an output channel, a column an input channel: what the gradient of the outputs is multiplied with.
+    pub(super) fn adjoint(weights: &[f32], inputs: usize) -> Self {
+        let (rows, width) = (weights.len() / 9 / inputs, padded(inputs));
+        let mut values = vec![0.0; PLACES * rows * width];
+        let mut blocks: Vec<Vec<&mut [f32]>> = Vec::new();
+        blocks.resize_with(rows.div_ceil(KERNEL_ROWS), Vec::new);
+        for place in values.chunks_exact_mut(rows * width) {
+            blocks.iter_mut().zip(place.chunks_mut(KERNEL_ROWS * width)).for_each(|(block, part)| block.push(part));
+        }
+        let weights = weights.par_chunks(9 * inputs * KERNEL_ROWS);
+        blocks.into_par_iter().zip(weights).for_each(|(mut places, weights)| {
+            let mut scratch = vec![0.0; (TAPS + COLUMNS) * inputs];
+            for (row, weights) in weights.chunks_exact(9 * inputs).enumerate() {
+                let to = places.iter_mut().map(|place| &mut place[row * width..][..inputs]);
+                transform_kernels(weights, &mut scratch, to);
+            }
+        });
+        Self { values, rows, width }
+    }
+
+    /// A row an input channel, a column an output channel: what a convolution multiplies its inputs with.
+    pub(super) fn forward(weights: &[f32], inputs: usize) -> Self {
+        let turned = Self::adjoint(weights, inputs);
+        let width = padded(turned.rows);
+        let mut values = vec![0.0; PLACES * inputs * width];
+        values.par_chunks_exact_mut(inputs * width).enumerate().for_each(|(place, values)| {
+            let from = &turned.values[place * turned.rows * turned.width..];
+            transpose(from, turned.width, values, width, turned.rows, inputs);
+        });
+        Self { values, rows: inputs, width }
+    }
+
+    fn place(&self, place: usize) -> Matrix<'_> {
+        let size = self.rows * self.width;
+        Matrix::by_rows(&self.values[place * size..][..size], self.rows, self.width, self.width)
+    }
+
+    /// `[places, images, tiles, width]` of what `gather` gathers for a place, times the kernel.
+    fn products(&self, rows: usize, gathered: usize, gather: impl Fn(usize, &mut [f32]) + Sync, products: &mut [f32]) {
+        products.par_chunks_exact_mut(rows * self.width).enumerate().for_each_init(
+            || vec![0.0; rows * gathered],
+            |patches, (place, products)| {
+                gather(place, patches);
+                let patches = Matrix::by_rows(patches, rows, self.rows, gathered);
+                multiply(products, self.width, false, patches, self.place(place));
+            },
+        );
+    }
+
+    /// Room for the products of `images` images.
+    pub(super) fn room(&self, images: usize, tiling: Tiling) -> Vec<f32> {
+        vec![0.0; PLACES * images * tiling.tiles() * self.width]
+    }
+}
+
+/// `G g Gᵀ` of some kernels one behind the other, into a row for each place.
+fn transform_kernels<'a>(weights: &[f32], scratch: &mut [f32], to: impl Iterator<Item = &'a mut [f32]>) {
+    let n = weights.len() / 9;
+    let (taps, columns) = scratch.split_at_mut(TAPS * n);
+    for (tap, taps) in taps.chunks_exact_mut(n).enumerate() {
+        taps.iter_mut().zip(weights[tap..].iter().step_by(9)).for_each(|(to, from)| *to = *from);
+    }
+    let mut to = to;
+    vectorised(
+        #[inline(always)]
+        || {
+            // Down the columns, then along the rows.
+            for (index, column) in columns[..COLUMNS * n].chunks_exact_mut(n).enumerate() {
+                let (factors, tap) = (KERNEL[index / 3], |row: usize| &taps[(3 * row + index % 3) * n..][..n]);
+                combine(column, [(factors[0], tap(0)), (factors[1], tap(1)), (factors[2], tap(2))]);
+            }
+            for (index, to) in to.by_ref().enumerate() {
+                let (factors, column) =
+                    (KERNEL[index % 4], |column: usize| &columns[(3 * (index / 4) + column) * n..][..n]);
+                combine(to, [(factors[0], column(0)), (factors[1], column(1)), (factors[2], column(2))]);
+            }
+        },
+    );
+}
+
+/// A convolution's outputs before its bias, from its inputs: `finish` gets the map of an image, cell-major and as wide as the
+/// kernel, which lives no longer than the call, and what `images` has for that image.
+pub(super) fn convolve<T: Send>(
+    kernel: &Kernel,
+    maps: &[f32],
+    width: usize,
+    tiling: Tiling,
+    room: &mut [f32],
+    images: impl IndexedParallelIterator<Item = T>,
+    finish: impl Fn(&[f32], T) + Sync,
+) {
+    let rows = images.len() * tiling.tiles();
+    let products = &mut room[..PLACES * rows * kernel.width];
+    kernel.products(rows, width, |place, patches| inputs(maps, width, tiling, place, patches), products);
+    let products = &*products;
+    images.enumerate().for_each_init(
+        || vec![0.0; (tiling.grid.cells() + 8) * kernel.width],
+        |scratch, (image, of_image)| {
+            let (half, map) = scratch.split_at_mut(8 * kernel.width);
+            outputs(products, image, rows, kernel.width, tiling, half, map);
+            finish(map, of_image);
+        },
+    );
+}
+
+/// `Aᵀ m A` of every tile of an image. `half` has room for eight cells.
+fn outputs(
+    products: &[f32],
+    image: usize,
+    rows: usize,
+    width: usize,
+    tiling: Tiling,
+    half: &mut [f32],
+    map: &mut [f32],
+) {
+    let grid = tiling.grid;
+    vectorised(
+        #[inline(always)]
+        || {
+            tiling.each(
                 #[inline(always)]
-                || {
-                    for (image, map) in maps.iter().enumerate() {
-                        scratch.load(&map[channel * cells..][..cells], tiling.grid);
-                        visit(scratch, &mut places[image * tiling.tiles()..]);
+                |tile, row, column| {
+                    let place =
+                        |place: usize| &products[(place * rows + image * tiling.tiles() + tile) * width..][..width];
+                    for (k, half) in half.chunks_exact_mut(2 * width).enumerate() {
+                        let (above, below) = half.split_at_mut(width);
+                        combine(above, [(1.0, place(k)), (1.0, place(4 + k)), (1.0, place(8 + k))]);
+                        combine(below, [(1.0, place(4 + k)), (-1.0, place(8 + k)), (-1.0, place(12 + k))]);
+                    }
+                    for below in 0..2 {
+                        let column_of = |k: usize| &half[(2 * k + below) * width..][..width];
+                        let cell = |right: usize| (2 * row + below, 2 * column + right);
+                        let [a, b, c, d] = [column_of(0), column_of(1), column_of(2), column_of(3)];
+                        for (right, terms) in
+                            [[(1.0, a), (1.0, b), (1.0, c)], [(1.0, b), (-1.0, c), (-1.0, d)]].into_iter().enumerate()
+                        {
+                            let (row, column) = cell(right);
+                            if row < grid.height && column < grid.width {
+                                combine(&mut map[(row * grid.width + column) * width..][..width], terms);
+                            }
+                        }
                     }
                 },
             );
@@ -244,155 +322,133 @@ fn each_map(maps: &[&[f32]], tiling: Tiling, places: &mut [f32], visit: impl Fn(
     );
 }
 
-/// `outputs[o] = Σ_i kernel[o, i] ∗ inputs[i] + bias[o]`: inputs in places, outputs as `[channels, images, cells]`.
-pub(super) fn convolve(kernel: &[f32], bias: &[f32], inputs: &[f32], tiling: Tiling, outputs: &mut [f32]) {
-    let total = tiling.total();
-    let channels = inputs.len() / (PLACES * total);
-    let block = bias.len().div_ceil(BLOCKS);
-    let (cells, group) = (tiling.grid.cells(), tiling.images * tiling.grid.cells());
-    outputs.par_chunks_mut(block * group).zip(bias.par_chunks(block)).enumerate().for_each(|(index, (maps, bias))| {
-        let mut products = vec![0.0; bias.len() * PLACES * total];
-        for place in 0..PLACES {
-            let kernel = &kernel[(index * block * PLACES + place) * channels..];
-            let kernel = Matrix::by_rows(kernel, bias.len(), channels, PLACES * channels);
-            let inputs = Matrix::by_rows(&inputs[place * total..], channels, total, PLACES * total);
-            multiply(&mut products[place * total..], PLACES * total, false, kernel, inputs);
-        }
-        let mut scratch = tiling.scratch();
-        vectorised(
-            #[inline(always)]
-            || {
-                let channels = maps.chunks_exact_mut(group).zip(products.chunks_exact(PLACES * total)).zip(bias);
-                for ((maps, products), bias) in channels {
-                    for (image, map) in maps.chunks_exact_mut(cells).enumerate() {
-                        scratch.outputs(tiling, &products[image * tiling.tiles()..], *bias);
-                        scratch.store(map, tiling.grid);
-                    }
-                }
-            },
-        );
-    });
-}
-
-/// Gradients of the inputs, `[channels, images, cells]`, from those of the products.
-pub(super) fn adjoint_inputs(kernel: &[f32], products: &[f32], tiling: Tiling, channels: usize, inputs: &mut [f32]) {
-    let total = tiling.total();
-    let outputs = products.len() / (PLACES * total);
-    let block = channels.div_ceil(BLOCKS);
-    let (cells, group) = (tiling.grid.cells(), tiling.images * tiling.grid.cells());
-    inputs.par_chunks_mut(block * group).enumerate().for_each(|(index, maps)| {
-        let count = maps.len() / group;
-        let mut patches = vec![0.0; count * PLACES * total];
-        for place in 0..PLACES {
-            let kernel = &kernel[place * channels + index * block..];
-            let kernel = Matrix::by_rows(kernel, outputs, count, PLACES * channels).transposed();
-            let products = Matrix::by_rows(&products[place * total..], outputs, total, PLACES * total);
-            multiply(&mut patches[place * total..], PLACES * total, false, kernel, products);
-        }
-        let mut scratch = tiling.scratch();
-        vectorised(
-            #[inline(always)]
-            || {
-                for (maps, patches) in maps.chunks_exact_mut(group).zip(patches.chunks_exact(PLACES * total)) {
-                    for (image, map) in maps.chunks_exact_mut(cells).enumerate() {
-                        scratch.adjoint_inputs(tiling, &patches[image * tiling.tiles()..]);
-                        scratch.store(map, tiling.grid);
-                    }
-                }
-            },
-        );
-    });
-}
-
-/// Adds a group's gradient of the kernel in places: `Σ_tiles products · inputsᵀ`.
-pub(super) fn add_kernel_gradient(products: &[f32], inputs: &[f32], tiling: Tiling, gradient: &mut [f32]) {
-    let total = tiling.total();
-    let channels = inputs.len() / (PLACES * total);
-    let outputs = products.len() / (PLACES * total);
-    let block = outputs.div_ceil(BLOCKS);
-    gradient.par_chunks_mut(block * PLACES * channels).enumerate().for_each(|(index, gradient)| {
-        let count = gradient.len() / (PLACES * channels);
-        for place in 0..PLACES {
-            let products = &products[(index * block * PLACES + place) * total..];
-            let products = Matrix::by_rows(products, count, total, PLACES * total);
-            let inputs = Matrix::by_rows(&inputs[place * total..], channels, total, PLACES * total).transposed();
-            multiply(&mut gradient[place * channels..], PLACES * channels, true, products, inputs);
-        }
-    });
-}
-
-/// `G g Gᵀ` of every 3×3 kernel: `[outputs, inputs, 3, 3]` to `[outputs, 16, inputs]`.
-pub(super) fn kernel(weights: &[f32], inputs: usize) -> Vec<f32> {
-    let mut places = vec![0.0; weights.len() / 9 * PLACES];
-    places.par_chunks_mut(PLACES * inputs).zip(weights.par_chunks(9 * inputs)).for_each_init(
-        || vec![0.0; (9 + 12) * inputs],
-        |scratch, (places, weights)| {
-            let (taps, columns) = scratch.split_at_mut(9 * inputs);
-            for (tap, taps) in taps.chunks_exact_mut(inputs).enumerate() {
-                taps.iter_mut().zip(weights[tap..].iter().step_by(9)).for_each(|(to, from)| *to = *from);
-            }
-            vectorised(
-                #[inline(always)]
-                || {
-                    // Down the columns, then along the rows.
-                    for column in 0..3 {
-                        let tap = |row: usize| &taps[(3 * row + column) * inputs..][..inputs];
-                        spread([tap(0), tap(1), tap(2)], &mut columns[column * inputs..], 3 * inputs);
-                    }
-                    for row in 0..4 {
-                        let column = |column: usize| &columns[(3 * row + column) * inputs..][..inputs];
-                        spread([column(0), column(1), column(2)], &mut places[4 * row * inputs..], inputs);
-                    }
-                },
-            );
+/// Gradients of a convolution's inputs from those of its outputs, `finish` getting a row of cells at a time: the image, the
+/// row, and `[columns, width]`.
+pub(super) fn adjoint_convolve(
+    kernel: &Kernel,
+    maps: &[f32],
+    width: usize,
+    tiling: Tiling,
+    room: &mut [f32],
+    into: &mut [f32],
+    finish: impl Fn(&[f32], &mut [f32]) + Sync,
+) {
+    let images = maps.len() / (width * tiling.grid.cells());
+    let rows = images * tiling.tiles();
+    let products = &mut room[..PLACES * rows * kernel.width];
+    kernel.products(rows, width, |place, patches| adjoint_outputs(maps, width, tiling, place, patches), products);
+    let products = &*products;
+    let row_size = tiling.grid.width * kernel.width;
+    into.par_chunks_exact_mut(row_size).enumerate().for_each_init(
+        || vec![0.0; row_size + 4 * tiling.columns * kernel.width],
+        |scratch, (index, into)| {
+            let (gathered, half) = scratch.split_at_mut(row_size);
+            let (image, row) = (index / tiling.grid.height, index % tiling.grid.height);
+            adjoint_inputs(products, (image * tiling.tiles(), rows), kernel.width, tiling, row, half, gathered);
+            finish(gathered, into);
         },
     );
-    places
 }
 
-/// The transposed map of [`kernel`]: `Gᵀ u G`.
-pub(super) fn adjoint_kernel(places: &[f32], inputs: usize) -> Vec<f32> {
-    let mut weights = vec![0.0; places.len() / PLACES * 9];
-    weights.par_chunks_mut(9 * inputs).zip(places.par_chunks(PLACES * inputs)).for_each_init(
-        || vec![0.0; (12 + 9) * inputs],
-        |scratch, (weights, places)| {
-            let (columns, taps) = scratch.split_at_mut(12 * inputs);
+/// `B v Bᵀ`, summed over the tiles that share a cell, of a row of cells. `half` has room for the four places of a row of
+/// tiles.
+fn adjoint_inputs(
+    products: &[f32],
+    (first, tiles): (usize, usize),
+    width: usize,
+    tiling: Tiling,
+    row: usize,
+    half: &mut [f32],
+    out: &mut [f32],
+) {
+    let zeros = vec![0.0; width];
+    let vertical = shares(row, tiling.rows);
+    vectorised(
+        #[inline(always)]
+        || {
+            for (index, half) in half.chunks_exact_mut(width).enumerate() {
+                let terms = vertical.map(|(tile_row, place, sign)| {
+                    let tile = first + tile_row * tiling.columns + index / 4;
+                    (sign, &products[((4 * place + index % 4) * tiles + tile) * width..][..width])
+                });
+                combine(half, terms);
+            }
+            for (column, out) in out.chunks_exact_mut(width).enumerate() {
+                let terms = shares(column, tiling.columns).map(|(tile, place, sign)| {
+                    (sign, if sign == 0.0 { &zeros[..] } else { &half[(4 * tile + place) * width..][..width] })
+                });
+                combine(out, terms);
+            }
+        },
+    );
+}
+
+/// What the four terms of an axis are that make up a cell's gradient: tile, place of the axis, sign; 0 where there is no
+/// such tile.
+#[inline(always)]
+fn shares(cell: usize, tiles: usize) -> [(usize, usize, f32); 4] {
+    // Cell c is input c + 1 − 2t of tile t.
+    let (near, far) = (cell.div_ceil(2), cell.div_ceil(2).wrapping_sub(1));
+    let of = |tile: usize, place: usize, sign: f32| if tile < tiles { (tile, place, sign) } else { (0, 0, 0.0) };
+    if cell.is_multiple_of(2) {
+        // Input 1 of the near tile, input 3 of the one before.
+        [of(near, 1, 1.0), of(near, 2, -1.0), of(near, 3, 1.0), of(far, 3, -1.0)]
+    } else {
+        // Input 0 of the near tile, input 2 of the one before.
+        [of(near, 0, 1.0), of(far, 0, -1.0), of(far, 1, 1.0), of(far, 2, 1.0)]
+    }
+}
+
+/// The gradient of the weights `[outputs, inputs, 3, 3]`: of `outputs` maps given the gradient, `inputs` maps the inputs, in
+/// groups of `group` images.
+pub(super) fn kernel_gradient(
+    (outputs, output_channels): (&[f32], usize),
+    (inputs_maps, input_channels): (&[f32], usize),
+    tiling: Tiling,
+    group: usize,
+) -> Vec<f32> {
+    let (of_outputs, of_inputs) = (padded(output_channels), padded(input_channels));
+    let size = output_channels * of_inputs;
+    let mut places = vec![0.0; PLACES * size];
+    let tiles = group * tiling.tiles();
+    places.par_chunks_exact_mut(size).enumerate().for_each_init(
+        || (vec![0.0; tiles * of_outputs], vec![0.0; tiles * of_inputs]),
+        |(gradients, patches), (place, sum)| {
+            let cells = group * tiling.grid.cells();
+            for (outputs, maps) in outputs.chunks(cells * of_outputs).zip(inputs_maps.chunks(cells * of_inputs)) {
+                let rows = outputs.len() / (of_outputs * tiling.grid.cells()) * tiling.tiles();
+                let (gradients, patches) = (&mut gradients[..rows * of_outputs], &mut patches[..rows * of_inputs]);
+                adjoint_outputs(outputs, of_outputs, tiling, place, gradients);
+                inputs(maps, of_inputs, tiling, place, patches);
+                let gradients = Matrix::by_rows(gradients, rows, output_channels, of_outputs).transposed();
+                multiply(sum, of_inputs, true, gradients, Matrix::by_rows(patches, rows, of_inputs, of_inputs));
+            }
+        },
+    );
+    let mut weights = vec![0.0; output_channels * input_channels * 9];
+    weights.par_chunks_exact_mut(9 * input_channels).enumerate().for_each_init(
+        || vec![0.0; (12 + 9) * of_inputs],
+        |scratch, (row, weights)| {
+            let (columns, taps) = scratch.split_at_mut(12 * of_inputs);
             vectorised(
                 #[inline(always)]
                 || {
-                    for row in 0..4 {
-                        let place = |column: usize| &places[(4 * row + column) * inputs..][..inputs];
-                        gather([place(0), place(1), place(2), place(3)], &mut columns[3 * row * inputs..], inputs);
+                    let place = |place: usize| &places[place * size + row * of_inputs..][..of_inputs];
+                    for (index, column) in columns.chunks_exact_mut(of_inputs).enumerate() {
+                        let (k, tap) = (index / 3, index % 3);
+                        combine(column, std::array::from_fn::<_, 4, _>(|p| (KERNEL[p][tap], place(4 * k + p))));
                     }
-                    for column in 0..3 {
-                        let row = |row: usize| &columns[(3 * row + column) * inputs..][..inputs];
-                        gather([row(0), row(1), row(2), row(3)], &mut taps[column * inputs..], 3 * inputs);
+                    for (index, taps) in taps.chunks_exact_mut(of_inputs).enumerate() {
+                        let (tap, along) = (index / 3, index % 3);
+                        let column = |k: usize| &columns[(3 * k + along) * of_inputs..][..of_inputs];
+                        combine(taps, std::array::from_fn::<_, 4, _>(|k| (KERNEL[k][tap], column(k))));
                     }
                 },
             );
-            for (tap, taps) in taps.chunks_exact(inputs).enumerate() {
+            for (tap, taps) in taps.chunks_exact(of_inputs).enumerate() {
                 weights[tap..].iter_mut().step_by(9).zip(taps).for_each(|(to, from)| *to = *from);
             }
         },
     );
     weights
-}
-
-/// G times three rows of values, into four rows `stride` apart.
-#[inline(always)]
-fn spread([a, b, c]: [&[f32]; 3], to: &mut [f32], stride: usize) {
-    let n = a.len();
-    put(&mut to[..n], |t| a[t]);
-    put(&mut to[stride..][..n], |t| 0.5 * (a[t] + c[t] + b[t]));
-    put(&mut to[2 * stride..][..n], |t| 0.5 * (a[t] + c[t] - b[t]));
-    put(&mut to[3 * stride..][..n], |t| c[t]);
-}
-
-/// Gᵀ times four rows of values, into three rows `stride` apart.
-#[inline(always)]
-fn gather([a, b, c, d]: [&[f32]; 4], to: &mut [f32], stride: usize) {
-    let n = a.len();
-    put(&mut to[..n], |t| a[t] + 0.5 * (b[t] + c[t]));
-    put(&mut to[stride..][..n], |t| 0.5 * (b[t] - c[t]));
-    put(&mut to[2 * stride..][..n], |t| 0.5 * (b[t] + c[t]) + d[t]);
 }

@@ -18,6 +18,7 @@ pub(crate) mod warp_supervision;
 use rayon::prelude::*;
 
 pub(crate) use features::Features;
+pub(crate) use lanes::add_scaled;
 
 /// Less weight than this in a whole batch is not divided by.
 const LEAST_WEIGHT: f64 = 1e-6;

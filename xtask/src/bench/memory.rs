@@ -4,6 +4,7 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::operations::Run;
+use crate::allocator::give_back_free_memory;
 
 /// An operation's memory, in the PyTorch script's words.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,18 +44,6 @@ fn peak_mib() -> Option<f64> {
 fn forget_peak() {
     // Not every system has this file, or permits it.
     let _ = std::fs::write("/proc/self/clear_refs", "5");
-}
-
-/// Has glibc return freed memory to the system.
-fn give_back_free_memory() {
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    {
-        unsafe extern "C" {
-            fn malloc_trim(keep: usize) -> i32;
-        }
-        // SAFETY: glibc's own function of this signature; it may be called at any time, from any thread.
-        unsafe { malloc_trim(0) };
-    }
 }
 
 #[cfg(test)]

@@ -12,8 +12,7 @@ use burn::tensor::{Device, Tensor};
 use corr_volume::{BackboneConfig, BackboneName, CorrVolume, DenseMatch, l2_normalise, soft_mutual};
 use eval::{KeyPointImage, PairSelection, Protocol, score_pair};
 use refine_cascade::{
-    AdapterConfig, CascadeConfig, LabelConfig, Labels, StudentLossConfig, VoteConfig, labels, match_loss_from_features,
-    negative_loss_from_features, student_loss, vote,
+    AdapterConfig, CascadeConfig, LabelConfig, Labels, StageLosses, StudentLossConfig, VoteConfig, labels, vote,
 };
 use sc_imagenet::drawn::{DrawnConfig, draw};
 
@@ -185,10 +184,9 @@ fn student_step() -> Result<Run> {
     let mut student = AdapterConfig::new(CHANNELS, CHANNELS).init(&learning_device());
     let mut optimizer = optimizer();
     Ok(Box::new(move || {
-        let maps = student.forward(features.clone());
-        let (source, target) = (maps.clone().narrow(0, 0, BATCH), maps.narrow(0, BATCH, BATCH));
-        let loss = match_loss_from_features(source, target, &labels, None, &scoring());
-        student = descend(&mut optimizer, student.clone(), loss);
+        let mut losses = StageLosses::new(student.forward(features.clone()));
+        losses.one_way(1.0, [0..BATCH, BATCH..2 * BATCH], &labels, None, &scoring());
+        student = descend(&mut optimizer, student.clone(), losses.sum());
         Ok(())
     }))
 }
@@ -210,13 +208,13 @@ fn cascade_step() -> Result<Run> {
             let voted = vote(&teacher, masks[0].clone(), masks[1].clone(), &vote_config());
             let there = labels(&voted, masks[0].clone(), &LabelConfig::default());
             let back = labels(&voted.transpose(), masks[1].clone(), &LabelConfig::default());
-            let [source, target] = [0, 1].map(|index| part(&maps, index));
+            teacher = cosine(&part(&maps, 0).inner(), &part(&maps, 1).inner());
+            let mut losses = StageLosses::new(maps);
+            losses.student(1.0, [0..BATCH, BATCH..2 * BATCH], &there, &back, None, &scoring());
             // Sources before targets, targets before the others: pair i's negative is BATCH targets further on.
-            let [first, second] = [0, 1].map(|index| maps.clone().narrow(0, index * BATCH, 2 * BATCH));
-            total = total
-                + student_loss(source.clone(), target.clone(), &there, &back, None, &scoring())
-                + negative_loss_from_features(first, second, everywhere.clone(), &negatives, TEMPERATURE);
-            teacher = cosine(&source.inner(), &target.inner());
+            let parts = [0..2 * BATCH, BATCH..3 * BATCH];
+            losses.negative(1.0, parts, everywhere.clone(), &negatives, TEMPERATURE);
+            total = total + losses.sum();
         }
         cascade = descend(&mut optimizer, cascade.clone(), total);
         Ok(())

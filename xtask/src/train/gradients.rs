@@ -7,7 +7,7 @@
 use anyhow::{Context, Result, bail};
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use rand_chacha::ChaCha8Rng;
 
 use crate::config::TrainConfig;
@@ -92,21 +92,14 @@ fn of_shard(
     config: &TrainConfig,
     share: f64,
 ) -> Result<ShardOutcome> {
-    let mut total: Option<Tensor<1>> = None;
-    let mut terms = Vec::new();
-    for term in losses(network, layout, &shard.batch, config, &mut shard.rng) {
-        let value = f64::from(term.value.clone().inner().into_scalar::<f32>());
-        if !value.is_finite() {
-            bail!("the loss `{}` is {value}", term.name);
-        }
-        terms.push((term.name, value));
-        let weighted = term.value.mul_scalar(term.weight * share);
-        total = Some(match total {
-            Some(total) => total + weighted,
-            None => weighted,
-        });
+    let losses = losses(network, layout, &shard.batch, config, &mut shard.rng);
+    if let Some((name, value)) = losses.terms.iter().find(|(_, value)| !value.is_finite()) {
+        bail!("the loss `{name}` is {value}");
     }
-    let total = total.context("no loss has a weight above 0: there is nothing to learn")?;
+    if losses.terms.is_empty() {
+        bail!("no loss has a weight above 0: there is nothing to learn");
+    }
+    let total = losses.sum.context("losses have a sum")?.mul_scalar(share);
     let loss = f64::from(total.clone().inner().into_scalar::<f32>());
-    Ok(ShardOutcome { gradients: GradientsParams::from_grads(total.backward(), network), loss, terms })
+    Ok(ShardOutcome { gradients: GradientsParams::from_grads(total.backward(), network), loss, terms: losses.terms })
 }

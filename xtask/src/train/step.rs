@@ -7,10 +7,7 @@ use mil_matching::{
     region_descriptors, region_loss,
 };
 use rand::Rng;
-use refine_cascade::{
-    Labels, StudentLossConfig, anchored, bipath_loss_from_features, labels, negative_loss_from_features, student_loss,
-    vote, vote_either, warp_supervision_from_features,
-};
+use refine_cascade::{Labels, StageLosses, StudentLossConfig, anchored, labels, vote, vote_either};
 
 use crate::config::TrainConfig;
 use crate::network::{FrozenFeatures, Layout, Network};
@@ -31,26 +28,32 @@ pub struct Batch {
     pub classes: Vec<usize>,
 }
 
-/// A named loss, already weighted, with its value before weighting kept for the log.
-pub struct Term {
-    /// As the log shows it: `image`, `region`, `pixel`, `labels-1`, …
-    pub name: String,
-    /// Its weight in the sum.
-    pub weight: f64,
-    /// `[1]`, not weighted.
-    pub value: Tensor<1>,
+/// Every loss of a batch that has a weight.
+#[derive(Default)]
+pub struct Losses {
+    /// Their weighted sum, `[1]`; none without losses.
+    pub sum: Option<Tensor<1>>,
+    /// Each as the log shows it: `image`, `region`, `pixel`, `labels-1`, …, not weighted.
+    pub terms: Vec<(String, f64)>,
 }
 
-/// Every loss of a batch that has a weight.
-pub fn losses(
-    network: &Network,
-    layout: &Layout,
-    batch: &Batch,
-    config: &TrainConfig,
-    rng: &mut impl Rng,
-) -> Vec<Term> {
-    let mut terms = Vec::new();
-    let mut add = |name: String, weight: f64, value: Tensor<1>| terms.push(Term { name, weight, value });
+impl Losses {
+    fn add(&mut self, name: &str, weight: f64, value: Tensor<1>) {
+        self.terms.push((name.to_owned(), f64::from(value.clone().inner().into_scalar::<f32>())));
+        self.add_sum(value.mul_scalar(weight));
+    }
+
+    fn add_sum(&mut self, weighted: Tensor<1>) {
+        self.sum = Some(match self.sum.take() {
+            Some(sum) => sum + weighted,
+            None => weighted,
+        });
+    }
+}
+
+/// Computes the losses of a batch.
+pub fn losses(network: &Network, layout: &Layout, batch: &Batch, config: &TrainConfig, rng: &mut impl Rng) -> Losses {
+    let mut found = Losses::default();
     let weights = &config.loss;
     let pairs = batch.classes.len();
     let negatives = negatives(&batch.classes, rng);
@@ -65,13 +68,12 @@ pub fn losses(
     let hyperpixel = network.hyperpixel(&layers);
     let source = |maps: &Tensor<4>| maps.clone().narrow(0, 0, pairs);
     let target = |maps: &Tensor<4>| maps.clone().narrow(0, pairs, pairs);
-    let warped = |maps: &Tensor<4>| maps.clone().narrow(0, 2 * pairs, pairs);
 
     // Image level.
     if weights.image > 0.0 {
         let deepest = layers[layers.len() - 1].clone().narrow(0, 0, 2 * pairs);
         let classes: Vec<usize> = batch.classes.iter().chain(&batch.classes).copied().collect();
-        add("image".into(), weights.image, image_loss(network.classifier.logits(deepest), &classes));
+        found.add("image", weights.image, image_loss(network.classifier.logits(deepest), &classes));
     }
 
     // Region level. Regions carry no gradient, their descriptors do.
@@ -97,18 +99,18 @@ pub fn losses(
             positive.extend(vec![false; negative.bag.dims()[0]]);
             bags.push(negative.bag);
         }
-        add("region".into(), weights.region, region_loss(Tensor::cat(bags, 0), &positive));
+        found.add("region", weights.region, region_loss(Tensor::cat(bags, 0), &positive));
         prior = Some(cell_prior(source_regions, &scores, target_regions));
     }
 
     // Pixel level.
-    let affinity = CorrVolume::cosine(source_maps.clone(), target_maps.clone()).relu();
     if weights.pixel > 0.0
         && let Some((of, with)) = &negatives
     {
         let device = &source_maps.device();
         let of = Tensor::<1, Int>::from_ints(of.as_slice(), device);
         let with = Tensor::<1, Int>::from_ints(with.as_slice(), device);
+        let affinity = CorrVolume::cosine(source_maps.clone(), target_maps.clone()).relu();
         let positive = match &prior {
             Some(prior) => pixel_volume(&affinity, prior.clone(), &config.pixel),
             None => soft_mutual(&affinity),
@@ -121,7 +123,7 @@ pub fn losses(
         let negative_score =
             pixel_bag_score(&negative, masks.0.select(0, of.clone()), masks.1.select(0, with), &config.pixel);
         let loss = pixel_loss(negative_score, positive_score.select(0, of), &config.pixel);
-        add("pixel".into(), weights.pixel, loss);
+        found.add("pixel", weights.pixel, loss);
     }
 
     // What the features said before training, which teaches the first student and anchors the others' teachers.
@@ -136,10 +138,13 @@ pub fn losses(
     let student = &config.student;
     let scoring =
         StudentLossConfig { tau: student.temperature, sigma: student.target_sigma, voted_share: student.voted_share };
+    let (sources, targets, warped) = (0..pairs, pairs..2 * pairs, 2 * pairs..3 * pairs);
     let stages = network.cascade.forward(hyperpixel);
-    for (index, maps) in stages.iter().enumerate() {
-        let stage = index + 1;
-        let (source, target) = (source(maps), target(maps));
+    let last = stages.len();
+    for (stage, maps) in (1..).zip(stages) {
+        let own = (stage < last).then(|| CorrVolume::cosine(source(&maps).inner(), target(&maps).inner()));
+        let mut losses = StageLosses::new(maps);
+        let mut tell = |name: &str, value: f32| found.terms.push((format!("{name}-{stage}"), f64::from(value)));
         if weights.labels > 0.0 {
             let masks = (batch.source_masks.clone(), batch.target_masks.clone());
             let voted = if student.mirror {
@@ -149,37 +154,34 @@ pub fn losses(
             };
             let forward = labels(&voted, batch.source_masks.clone(), &config.labels);
             let backward = labels(&voted.transpose(), batch.target_masks.clone(), &config.labels);
-            let loss = student_loss(source.clone(), target.clone(), &forward, &backward, Some(&voted), &scoring);
-            add(format!("labels-{stage}"), weights.labels, loss.mul_scalar(0.5));
+            let parts = [sources.clone(), targets.clone()];
+            // The mean of both ways.
+            let both = losses.student(0.5 * weights.labels, parts, &forward, &backward, Some(&voted), &scoring);
+            tell("labels", 0.5 * both);
         }
-        if use_warps {
-            let warped = warped(maps);
-            if weights.warp_supervision > 0.0 {
-                let loss =
-                    warp_supervision_from_features(warped.clone(), source.clone(), &batch.known, &config.warp_loss);
-                add(format!("warp-{stage}"), weights.warp_supervision, loss);
-            }
-            if weights.bipath > 0.0 {
-                let loss =
-                    bipath_loss_from_features(warped, target.clone(), source.clone(), &batch.known, &config.warp_loss);
-                add(format!("bipath-{stage}"), weights.bipath, loss);
-            }
+        if weights.warp_supervision > 0.0 {
+            let parts = [warped.clone(), sources.clone()];
+            let value = losses.warp_supervision(weights.warp_supervision, parts, &batch.known, &config.warp_loss);
+            tell("warp", value);
+        }
+        if weights.bipath > 0.0 {
+            let parts = [warped.clone(), targets.clone(), sources.clone()];
+            tell("bipath", losses.bipath(weights.bipath, parts, &batch.known, &config.warp_loss));
         }
         if weights.negative > 0.0
             && let Some((of, with)) = &negatives
         {
             let pairs: Vec<[usize; 2]> = of.iter().zip(with).map(|(of, with)| [*of as usize, *with as usize]).collect();
-            let mask = batch.source_masks.clone();
-            let loss =
-                negative_loss_from_features(source.clone(), target.clone(), mask, &pairs, student.negative_temperature);
-            add(format!("negative-{stage}"), weights.negative, loss);
+            let (parts, mask) = ([sources.clone(), targets.clone()], batch.source_masks.clone());
+            let value = losses.negative(weights.negative, parts, mask, &pairs, student.negative_temperature);
+            tell("negative", value);
         }
-        if stage < stages.len() {
-            let own = CorrVolume::cosine(source.inner(), target.inner());
+        found.add_sum(losses.sum());
+        if let Some(own) = own {
             teacher = if student.anchored { anchored(&own, &raw) } else { own.relu() };
         }
     }
-    terms
+    found
 }
 
 /// For each pair of the batch that has one: itself, and a pair of another class.
