@@ -25,6 +25,10 @@ use crate::{Grid, Readout};
 /// A pair's scores are computed in bands of rows that stay in a core's cache; the bands are spread over the threads of the
 /// current rayon pool. Answers are the same, bit for bit, for any number of threads.
 ///
+/// With this crate's feature `wgpu`, [`read`](Self::read) leaves `f32` features that are on burn's `wgpu` backend there:
+/// kernels compute the scores tile by tile, and answer the same to within 1e-4. Features on any other device come to the
+/// host, and so do all those of [`top`](Self::top).
+///
 /// ```
 /// use burn::tensor::{Device, Distribution, Tensor};
 /// use corr_volume::{DenseMatch, l2_normalise};
@@ -43,7 +47,7 @@ pub struct DenseMatch {
     /// How a row becomes a point. Default: the kernel readout.
     pub readout: Readout,
     /// A pair whose volume takes no more bytes than this is multiplied once and kept while it is read; a larger one is
-    /// multiplied anew for each pass over it. Default 4 MiB, two maps of 32×32 cells.
+    /// multiplied anew for each pass over it. Default 4 MiB, two maps of 32×32 cells. Plays no part on a GPU.
     pub keep_bytes: usize,
 }
 
@@ -95,6 +99,11 @@ impl DenseMatch {
     /// If batches or channels differ, or a parameter of the readout is not above 0.
     pub fn read(&self, source: Tensor<4>, target: Tensor<4>) -> DenseMatches {
         self.readout.check();
+        check_pairs(&source, &target);
+        #[cfg(feature = "wgpu")]
+        if [&source, &target].into_iter().all(crate::gpu::buffers::on_gpu) {
+            return crate::gpu::dense_readout(source, target, self.mutual, self.readout);
+        }
         let device = source.device();
         let [batch, ..] = source.dims();
         let (source_grid, target_grid) = (Grid::of(&source), Grid::of(&target));
@@ -138,14 +147,8 @@ impl DenseMatch {
 
     /// One pair after the other: its bands are what runs in parallel, so that one pair's memory is all that is needed.
     fn each_pair(&self, source: Tensor<4>, target: Tensor<4>, mut visit: impl FnMut(&Stream<'_>)) {
-        let [batch, channels, ..] = source.dims();
-        let [target_batch, target_channels, ..] = target.dims();
-        assert!(
-            batch == target_batch && channels == target_channels,
-            "source features are {:?}, target features {:?}: batch and channels must agree",
-            source.dims(),
-            target.dims()
-        );
+        check_pairs(&source, &target);
+        let channels = source.dims()[1];
         let (source_grid, target_grid) = (Grid::of(&source), Grid::of(&target));
         let (source, target) = (read(source), read(target));
         let pairs = source.chunks(channels * source_grid.cells()).zip(target.chunks(channels * target_grid.cells()));
@@ -155,6 +158,17 @@ impl DenseMatch {
             visit(&Stream::new(source, target, self.mutual, self.keep_bytes));
         }
     }
+}
+
+fn check_pairs(source: &Tensor<4>, target: &Tensor<4>) {
+    let [batch, channels, ..] = source.dims();
+    let [target_batch, target_channels, ..] = target.dims();
+    assert!(
+        batch == target_batch && channels == target_channels,
+        "source features are {:?}, target features {:?}: batch and channels must agree",
+        source.dims(),
+        target.dims()
+    );
 }
 
 /// Values of a tensor; there is nothing a caller could do about a device that has failed.

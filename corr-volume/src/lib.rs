@@ -17,6 +17,9 @@
 //! Points are `(x, y)`. In *cell coordinates* integers are cell centres, x counts columns and y rows; in pixels the centre
 //! of the top-left pixel is `(0, 0)`. Cells are numbered row by row.
 //!
+//! [`DenseMatch`] is steps 2 to 4 at once, for every cell of both images and without a volume: on the host, or, with the
+//! feature `wgpu`, by kernels of its own (module `gpu`) where features are on a GPU.
+//!
 //! This crate reads no files other than weights, chooses no device and trains nothing.
 //!
 //! ```
@@ -40,6 +43,8 @@ mod backbone;
 mod dense;
 pub mod exponential;
 mod frame;
+#[cfg(feature = "wgpu")]
+pub mod gpu;
 mod grid;
 mod host_values;
 mod hyperpixel;

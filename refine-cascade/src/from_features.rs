@@ -1,5 +1,6 @@
 //! The losses straight from feature maps. On the host no volume is held: value and gradients come from
-//! [one pass](crate::fused) over a band of scores at a time. On other devices they are composed of tensor operations.
+//! [one pass](crate::fused) over a band of scores at a time. So it is with the match losses on a GPU, where kernels compute
+//! tiles of scores. The other losses are composed of tensor operations there, and all of them on any other device.
 
 use burn::tensor::Tensor;
 use corr_volume::{CorrVolume, Grid, HostValues};
@@ -47,6 +48,10 @@ impl StudentLossConfig {
 
 /// The sum of the match losses of both directions: [`match_loss_soft`] of the cosine volume with the
 /// [`soft_targets`] of either side's labels.
+///
+/// On the host, and of `f32` features on burn's `wgpu` backend where this crate's feature of that name is on, value and
+/// gradient are computed together and no volume is held. Elsewhere the loss is composed of tensor operations. GPUs may take
+/// votes below f32's smallest normal number for none.
 ///
 /// # Shapes
 ///
@@ -182,6 +187,11 @@ fn match_losses(
     config: &StudentLossConfig,
 ) -> Tensor<1> {
     check_match(&source, &target, forward, backward, voted, config);
+    let voted = voted.filter(|_| config.voted_share > 0.0);
+    #[cfg(feature = "wgpu")]
+    if [&source, &target].into_iter().all(corr_volume::gpu::buffers::on_gpu) {
+        return crate::gpu::match_losses(source, target, forward, backward, voted, config);
+    }
     let Some([of_source, of_target]) = on_host([&source, &target]) else {
         return composed(source, target, forward, backward, voted, config);
     };

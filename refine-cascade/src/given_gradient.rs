@@ -20,7 +20,7 @@ use burn::tensor::{Shape, Tensor};
 ///
 /// # Panics
 ///
-/// If these shapes differ, or on a device other than the host.
+/// If these shapes differ, or on a device that is neither the host nor, with the feature `wgpu`, a GPU.
 pub(crate) fn given_gradient<const D: usize>(
     value: Tensor<1>,
     of: Tensor<D>,
@@ -38,7 +38,7 @@ pub(crate) fn given_gradient<const D: usize>(
 }
 
 /// The operation, on a backend.
-#[backend_extension(Flex, Autodiff)]
+#[backend_extension(Flex, Cube: cfg(feature = "wgpu"), Autodiff)]
 pub(crate) trait GivenGradient: Backend {
     /// The value as it is; its derivative in `of` is `scale · gradient`.
     fn given_gradient(
@@ -50,6 +50,18 @@ pub(crate) trait GivenGradient: Backend {
 }
 
 impl GivenGradient for Flex {
+    fn given_gradient(
+        value: FloatTensor<Self>,
+        _of: FloatTensor<Self>,
+        _gradient: FloatTensor<Self>,
+        _scale: f64,
+    ) -> FloatTensor<Self> {
+        value
+    }
+}
+
+#[cfg(feature = "wgpu")]
+impl GivenGradient for burn_cubecl::CubeBackend {
     fn given_gradient(
         value: FloatTensor<Self>,
         _of: FloatTensor<Self>,

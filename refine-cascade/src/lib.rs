@@ -19,6 +19,11 @@
 //! not depend on the number of threads; they carry no gradient. The losses and the cascade are
 //! differentiable on every device. Points are (x, y) in cells, cell centres at integers.
 //!
+//! With the feature `wgpu`, what is on a GPU stays there in [`vote`], [`hough_peak`], [`vote_either`],
+//! [`student_loss`] and [`match_loss_from_features`]: kernels of this crate's own compute these, and no
+//! volume is held for the losses. The other losses are composed of tensor operations there, and labels and warped
+//! images come to the host.
+//!
 //! ```
 //! use burn::tensor::{Device, Tensor, TensorData};
 //! use corr_volume::{CorrVolume, Grid};
@@ -52,10 +57,13 @@ mod filter;
 mod from_features;
 mod fused;
 mod given_gradient;
+#[cfg(feature = "wgpu")]
+mod gpu;
 mod host;
 mod hough;
 mod labels;
 mod match_loss;
+mod mutual_softmax;
 mod negatives;
 mod propagate;
 mod soft_targets;

@@ -45,8 +45,8 @@ pub struct StageLosses {
 enum Sum {
     /// The value, and the gradient in the whole stack if it is tracked.
     OnHost { value: f64, gradient: Option<Vec<f32>> },
-    /// `[1]`; `None` as long as there is no loss.
-    OnDevice(Option<Tensor<1>>),
+    /// The weighted losses, each `[1]`.
+    OnDevice(Vec<Tensor<1>>),
 }
 
 impl StageLosses {
@@ -57,7 +57,7 @@ impl StageLosses {
                 let gradient = maps.is_tracked().then(|| vec![0.0; maps.dims().iter().product()]);
                 Sum::OnHost { value: 0.0, gradient }
             }
-            None => Sum::OnDevice(None),
+            None => Sum::OnDevice(Vec::new()),
         };
         Self { maps, sum }
     }
@@ -183,7 +183,9 @@ impl StageLosses {
     pub fn sum(self) -> Tensor<1> {
         let device = self.maps.device();
         match self.sum {
-            Sum::OnDevice(sum) => sum.unwrap_or_else(|| Tensor::zeros([1], &device)),
+            Sum::OnDevice(losses) => {
+                losses.into_iter().reduce(|sum, loss| sum + loss).unwrap_or_else(|| Tensor::zeros([1], &device))
+            }
             Sum::OnHost { value, gradient } => {
                 let value = upload(vec![value as f32], [1], &device);
                 let Some(gradient) = gradient else {
@@ -210,13 +212,9 @@ impl StageLosses {
         );
         let narrowed = |maps: &Tensor<4>| parts.clone().map(|part| maps.clone().narrow(0, part.start, part.len()));
         match &mut self.sum {
-            Sum::OnDevice(sum) => {
+            Sum::OnDevice(losses) => {
                 let loss = composed(narrowed(&self.maps));
-                let weighted = loss.clone().mul_scalar(weight);
-                *sum = Some(match sum.take() {
-                    Some(sum) => sum + weighted,
-                    None => weighted,
-                });
+                losses.push(loss.clone().mul_scalar(weight));
                 loss.without_autodiff().into_scalar()
             }
             Sum::OnHost { value, gradient } => {

@@ -89,12 +89,12 @@ impl Product<'_> {
             } else {
                 [simd.partial_load_f32s(right); V]
             };
-            for r in 0..R {
+            for (r, sums) in sums.iter_mut().enumerate() {
                 // SAFETY: row + r < lhs.rows and k < lhs.columns.
                 let value = unsafe { *lhs.values.get_unchecked((row + r) * lhs.row_stride + k * lhs.column_stride) };
                 let value = simd.splat_f32s(value);
-                for v in 0..V {
-                    sums[r][v] = simd.mul_add_e_f32s(value, right[v], sums[r][v]);
+                for (sum, right) in sums.iter_mut().zip(right) {
+                    *sum = simd.mul_add_e_f32s(value, right, *sum);
                 }
             }
         }
