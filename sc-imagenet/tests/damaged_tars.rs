@@ -31,7 +31,9 @@ fn a_tar_that_is_cut_says_at_which_byte_wherever_it_is_cut() {
             assert!(message.contains(&expected), "`{expected}` is not in: {message}");
         }
         assert!(open_bytes(folder.path(), &whole[..enough]).is_ok());
-        assert!(open_bytes(folder.path(), &[whole.as_slice(), b"what is behind is nobody's business"].concat()).is_ok());
+        assert!(
+            open_bytes(folder.path(), &[whole.as_slice(), b"what is behind is nobody's business"].concat()).is_ok()
+        );
     }
 }
 
@@ -106,7 +108,9 @@ fn links_and_folders_are_passed_over() {
     let folder = tempfile::tempdir().unwrap();
     let image = picture(1, ImageFormat::Jpeg);
     let mut builder = tar::Builder::new(Vec::new());
-    for (name, kind) in [(b"a.jpg", tar::EntryType::Symlink), (b"b.jpg", tar::EntryType::Link), (b"c.jpg", tar::EntryType::Directory)] {
+    for (name, kind) in
+        [(b"a.jpg", tar::EntryType::Symlink), (b"b.jpg", tar::EntryType::Link), (b"c.jpg", tar::EntryType::Directory)]
+    {
         let mut header = header(name, 0);
         header.set_entry_type(kind);
         header.as_old_mut().linkname[..11].copy_from_slice(b"/etc/passwd");

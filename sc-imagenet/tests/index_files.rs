@@ -6,9 +6,7 @@ use std::path::{Path, PathBuf};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::RowAccessor;
 use proptest::prelude::*;
-use sc_imagenet::{
-    ImagePlacement, ImageRejection, IndexError, JudgedImage, LayoutWriter, read_image_index,
-};
+use sc_imagenet::{ImagePlacement, ImageRejection, IndexError, JudgedImage, LayoutWriter, read_image_index};
 
 #[path = "made/data_set.rs"]
 mod made;
@@ -121,7 +119,7 @@ fn an_index_that_is_none_says_so() {
 #[test]
 fn more_rows_than_are_held_at_once_are_written_in_groups() {
     let out = tempfile::tempdir().unwrap();
-    let images: Vec<_> = (0..70_000).map(|number| image(number, "cup", "a")).collect();
+    let images: Vec<_> = (0..40_000).map(|number| image(number, "cup", "a")).collect();
     let [_, path] = write(out.path(), &images, 0);
     assert_eq!(read(&path).unwrap(), images);
     let groups = SerializedFileReader::new(fs::File::open(path).unwrap()).unwrap().num_row_groups();

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use sc_imagenet::{BuildIdentity, Journal, JournalError, Layout, MergeOptions, Record, Shard, merge, part_folder};
 
-#[path = "made/data_set.rs"]
-mod made;
 #[path = "made/little_disk.rs"]
 mod little_disk;
+#[path = "made/data_set.rs"]
+mod made;
 use made::{MAX_POINTS, build_shard, facts, identity, image, pair, snapshot, work};
 
 const JOURNAL: &str = "journal.jsonl";
@@ -29,7 +29,9 @@ fn resume(part: &Path, work: &[Vec<Record>]) -> usize {
     let mut done = 0;
     for (unit, records) in (0..).zip(work) {
         match finished.kept(unit) {
-            Some(kept) => assert_eq!((kept, finished.is_labelled(unit)), (unit % 3 != 2, true), "all of a line or none"),
+            Some(kept) => {
+                assert_eq!((kept, finished.is_labelled(unit)), (unit % 3 != 2, true), "all of a line or none")
+            }
             None => {
                 journal.append(records).unwrap();
                 done += 1;
@@ -86,7 +88,10 @@ fn a_journal_of_something_else_is_refused_and_left_alone() {
     let other = BuildIdentity::new("beef", &serde_json::json!({"consistency": {"cycle_share": 0.6}, "seed": 7}));
     let message = refusal(&other, Shard::WHOLE);
     assert!(message.starts_with(path.to_str().unwrap()), "{message}");
-    assert!(message.contains("`consistency.cycle_share` is 0.5 there and 0.6 here; choose another folder"), "{message}");
+    assert!(
+        message.contains("`consistency.cycle_share` is 0.5 there and 0.6 here; choose another folder"),
+        "{message}"
+    );
     let weights = BuildIdentity { config_hash: "beef".to_owned(), ..identity() };
     let message = refusal(&weights, Shard::WHOLE);
     assert!(message.contains("no setting differs, but the hash does (c0ffee there, beef here)"), "{message}");
@@ -97,7 +102,10 @@ fn a_journal_of_something_else_is_refused_and_left_alone() {
     for (content, expected) in [
         ("some notes", "is no journal of a build"),
         ("{\"journal\":\"another\"}\n", "is no journal of a build"),
-        (&text.replace("\"version\":1", "\"version\":9"), "is a journal of version 9, and this program writes version 1"),
+        (
+            &text.replace("\"version\":1", "\"version\":9"),
+            "is a journal of version 9, and this program writes version 1",
+        ),
         (&text.replace("\"count\":1", "\"count\":0"), "there is no shard 0/0"),
         (&text.replacen("[{\"image\"", "[{\"imago\"", 1), "journal.jsonl:2: damaged at byte"),
         (&text.replacen("\n[", "\nnonsense\n[", 1), "journal.jsonl:2: damaged at byte"),
@@ -192,7 +200,10 @@ fn on_a_little_disk() {
     for records in work(40) {
         if let Err(error) = journal.append(&records) {
             let message = error.to_string();
-            assert!(message.contains("free some space") && message.contains("nothing that was finished is lost"), "{message}");
+            assert!(
+                message.contains("free some space") && message.contains("nothing that was finished is lost"),
+                "{message}"
+            );
             assert!(journal.append(&records).is_err(), "still full");
             break;
         }

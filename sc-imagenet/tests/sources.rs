@@ -236,7 +236,7 @@ fn real_photographs_are_the_same_in_a_tar() {
         .iter()
         .enumerate()
         .map(|(class, name)| {
-            let read = |image| {
+            let read = |image: usize| {
                 (folders.images()[image].id().to_owned(), folders.read(image, &DecodeLimits::default()).unwrap())
             };
             (name.clone(), folders.images_of(class).map(read).collect())

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use sc_imagenet::{
-    BuildIdentity, DatasheetFacts, ImageRejection, Journal, JudgedImage, LabelledPair, PairDifficulty, PairSide, Record,
-    Shard, Split, part_folder,
+    BuildIdentity, DatasheetFacts, ImageRejection, Journal, JudgedImage, LabelledPair, PairDifficulty, PairSide,
+    Record, Shard, Split, part_folder,
 };
 
 pub const MAX_POINTS: usize = 40;

@@ -75,9 +75,10 @@ pub fn tar_of_tars(classes: &Classes) -> Vec<u8> {
 #[allow(dead_code)]
 pub fn shards(classes: &Classes, count: usize, class_text: impl Fn(usize, &str) -> String) -> Vec<Vec<u8>> {
     let mut members: Vec<Vec<(String, Vec<u8>)>> = vec![Vec::new(); count];
-    let samples = classes.iter().enumerate().flat_map(|(number, (class, images))| {
-        images.iter().map(move |(id, bytes)| (number, class, id, bytes))
-    });
+    let samples = classes
+        .iter()
+        .enumerate()
+        .flat_map(|(number, (class, images))| images.iter().map(move |(id, bytes)| (number, class, id, bytes)));
     for (sample, (number, class, id, bytes)) in samples.enumerate() {
         let shard = &mut members[sample % count];
         shard.push((format!("{class}_{id}.cls"), class_text(number, class).into_bytes()));
