@@ -81,19 +81,29 @@ impl Unfinished {
     /// A file that will stand at `destination`.
     pub(crate) fn create(&self, destination: &Path) -> Result<UnfinishedFile, WriteError> {
         let path = self.new_path();
-        let file = File::create(&path).map_err(at(destination))?;
+        // New, so that it is this process's alone even where there are no locks.
+        let file = File::create_new(&path).map_err(at(destination))?;
         Ok(UnfinishedFile { file, path, destination: destination.to_owned() })
     }
 
-    /// Makes a file of these bytes, unless it is there already. It is not synced: what a loss of power takes, the next
-    /// build makes again.
+    /// Makes a file of these bytes, unless it is there already. It is not synced, for there are many: what a loss of power
+    /// takes, a merge from the same parts makes again.
     pub(crate) fn write(&self, destination: &Path, bytes: &[u8]) -> Result<(), WriteError> {
         if holds(destination, bytes) {
             return Ok(());
         }
+        self.begin_file(destination, bytes)?.rename()
+    }
+
+    /// Makes a file of these bytes and brings it to the disk.
+    pub(crate) fn write_synced(&self, destination: &Path, bytes: &[u8]) -> Result<(), WriteError> {
+        self.begin_file(destination, bytes)?.finish()
+    }
+
+    fn begin_file(&self, destination: &Path, bytes: &[u8]) -> Result<UnfinishedFile, WriteError> {
         let mut file = self.create(destination)?;
         match file.file.write_all(bytes) {
-            Ok(()) => file.rename(),
+            Ok(()) => Ok(file),
             Err(source) => Err(file.give_up(source)),
         }
     }

@@ -20,7 +20,7 @@ pub struct DatasheetFacts {
     pub seed: u64,
     /// Which weights labelled it.
     pub weights: String,
-    /// The SHA-256 of the weights, in hexadecimal.
+    /// The SHA-256 of the weights, in hexadecimal; may be empty.
     pub weights_sha256: String,
     /// Under which terms images, weights and labels may be used, in a sentence or a few.
     pub licence_note: String,
@@ -29,7 +29,7 @@ pub struct DatasheetFacts {
 }
 
 /// The text of the datasheet.
-pub fn datasheet(facts: &DatasheetFacts, identity: &BuildIdentity, statistics: &LayoutStatistics) -> String {
+pub(crate) fn datasheet(facts: &DatasheetFacts, identity: &BuildIdentity, statistics: &LayoutStatistics) -> String {
     let mut text = String::new();
     // Writing to a string does not fail.
     let _ = write_datasheet(&mut text, facts, identity, statistics);
@@ -53,7 +53,8 @@ fn write_datasheet(
     writeln!(out, "## Made from\n")?;
     writeln!(out, "- images: {}", facts.images)?;
     writeln!(out, "- program: {}", facts.program)?;
-    writeln!(out, "- weights: {} (SHA-256 `{}`)", facts.weights, facts.weights_sha256)?;
+    let sha256 = if facts.weights_sha256.is_empty() { "unknown" } else { &facts.weights_sha256 };
+    writeln!(out, "- weights: {} (SHA-256 {sha256})", facts.weights)?;
     writeln!(out, "- seed: {}", facts.seed)?;
     writeln!(out, "- configuration: hash `{}`, settings below\n", identity.config_hash)?;
 

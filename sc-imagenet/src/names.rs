@@ -78,7 +78,7 @@ impl NameKind {
 /// # Errors
 ///
 /// [`NameError`], which says what is in the way.
-pub fn check_class_name(name: &str) -> Result<(), NameError> {
+pub(crate) fn check_class_name(name: &str) -> Result<(), NameError> {
     check(NameKind::Class, name)
 }
 
@@ -87,7 +87,7 @@ pub fn check_class_name(name: &str) -> Result<(), NameError> {
 /// # Errors
 ///
 /// [`NameError`], which says what is in the way.
-pub fn check_image_id(name: &str) -> Result<(), NameError> {
+pub(crate) fn check_image_id(name: &str) -> Result<(), NameError> {
     check(NameKind::Image, name)
 }
 

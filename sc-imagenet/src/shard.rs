@@ -38,8 +38,8 @@ impl Shard {
     }
 
     /// This shard's share of `total` units: `[⌊total·i/n⌋, ⌊total·(i+1)/n⌋)`. The ranges of all shards tile `0..total`.
-    pub fn range(self, total: u64) -> Range<u64> {
-        let bound = |part: u32| (u128::from(total) * u128::from(part) / u128::from(self.count.max(1))) as u64;
+    pub fn range(self, total: usize) -> Range<usize> {
+        let bound = |part: u32| (total as u128 * u128::from(part) / u128::from(self.count.max(1))) as usize;
         bound(self.index)..bound(self.index.saturating_add(1))
     }
 
@@ -80,12 +80,12 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn ranges_tile_the_whole(total in 0_u64..1000, count in 1_u32..40) {
+        fn ranges_tile_the_whole(total in 0_usize..1000, count in 1_u32..40) {
             let mut next = 0;
             for index in 0..count {
                 let range = Shard::new(index, count).unwrap().range(total);
                 proptest::prop_assert_eq!(range.start, next);
-                proptest::prop_assert!(range.end - range.start <= total.div_ceil(u64::from(count)));
+                proptest::prop_assert!(range.end - range.start <= total.div_ceil(count as usize));
                 next = range.end;
             }
             proptest::prop_assert_eq!(next, total);

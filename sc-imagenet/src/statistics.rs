@@ -66,7 +66,8 @@ impl Mean {
 
     fn add(&mut self, value: f32) {
         self.terms += 1;
-        self.sum += (f64::from(value) * 2_f64.powi(32)).round() as i128;
+        // Saturates beyond what any image can have, as may stand in the files of others.
+        self.sum = self.sum.saturating_add((f64::from(value) * 2_f64.powi(32)).round() as i128);
     }
 }
 
@@ -144,5 +145,19 @@ impl LayoutStatistics {
     pub fn images_in_both_splits(&self) -> u64 {
         let both = |images: &HashMap<String, u8>| images.values().filter(|&&splits| splits == 3).count() as u64;
         self.splits_of_images.values().map(both).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mean_of_anything_is_no_panic() {
+        let mut mean = Mean::default();
+        [1.0, 2.5].into_iter().for_each(|value| mean.add(value));
+        assert_eq!((mean.terms(), mean.value()), (2, Some(1.75)));
+        [f32::MAX, f32::MAX].into_iter().for_each(|value| mean.add(value));
+        assert!(mean.value().is_some_and(f64::is_finite));
     }
 }

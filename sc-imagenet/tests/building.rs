@@ -1,66 +1,23 @@
 //! A data set is the same bytes, however the work was divided, interrupted, or put together.
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use proptest::prelude::*;
 use sc_imagenet::{
-    BuildIdentity, ImagePlacement, ImageSource, Journal, LabelledPair, Layout, LayoutStatistics, LayoutWriter,
-    MergeError, MergeOptions, Record, Shard, Split, merge, part_folder,
+    BuildIdentity, ImagePlacement, Journal, LabelledPair, Layout, LayoutWriter, Shard, Split, part_folder,
 };
 
-#[path = "made/little_disk.rs"]
-mod little_disk;
+#[path = "made/limited.rs"]
+mod limited;
 #[path = "made/data_set.rs"]
 mod made;
-#[path = "made/tars.rs"]
-mod tars;
-use made::{MAX_POINTS, any_pair, build_shard, facts, identity, image, pair, snapshot, work};
-
-type Files = BTreeMap<PathBuf, Vec<u8>>;
-
-fn merge_into(out: &Path, parts: &[PathBuf], images: ImagePlacement<'_>) -> Result<LayoutStatistics, MergeError> {
-    merge(parts, out, &MergeOptions { images, max_points: MAX_POINTS, facts: facts() }, |_, _| ())
-}
-
-fn merged(parts: &[PathBuf]) -> Files {
-    let out = tempfile::tempdir().unwrap();
-    merge_into(out.path(), parts, ImagePlacement::LeaveOut).unwrap();
-    snapshot(out.path())
-}
-
-fn single(work: &[Vec<Record>]) -> Files {
-    let folder = tempfile::tempdir().unwrap();
-    merged(&[build_shard(folder.path(), Shard::WHOLE, work)])
-}
-
-/// Walks a data set as a program would that knows nothing but the description of the layout; `false` without Python.
-fn walk_with_python(out: &Path, more: &[&str]) -> Option<Result<String, String>> {
-    let script = Path::new("tests/walk_layout.py");
-    let output = match Command::new("python3").arg(script).arg(out).args(more).output() {
-        Ok(output) => output,
-        Err(error) => {
-            println!("skipped: python3 cannot be run ({error})");
-            return None;
-        }
-    };
-    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-    Some(if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) })
-}
-
-/// The source of the images that [`work`] labels, in the form of a tar of tars and of class folders.
-fn sources(folder: &Path, images_a_class: u64) -> [ImageSource; 2] {
-    let images =
-        || (8..8 + images_a_class).map(|id| (id.to_string(), tars::picture(id as u8, image::ImageFormat::Jpeg)));
-    let classes: tars::Classes =
-        ["cup", "lamp"].into_iter().map(|class| (class.to_owned(), images().collect())).collect();
-    let tar = folder.join("train.tar");
-    fs::write(&tar, tars::tar_of_tars(&classes)).unwrap();
-    tars::folders(&folder.join("photos"), &classes);
-    [tar, folder.join("photos")].map(|path| ImageSource::open(&path, &[]).unwrap())
-}
+#[path = "made/python.rs"]
+mod python;
+use made::{
+    MAX_POINTS, any_pair, build_shard, facts, identity, image, merge_into, merged, pair, single, snapshot, work,
+};
+use python::walk_with_python;
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(10))]
@@ -79,8 +36,8 @@ proptest! {
             let shard = Shard::new(index, count).unwrap();
             let (mut journal, _) =
                 Journal::open(&part_folder(folder.path(), shard), &identity(), shard, MAX_POINTS).unwrap();
-            let range = shard.range(work.len() as u64);
-            for unit in shuffled.iter().filter(|unit| range.contains(&(**unit as u64))) {
+            let range = shard.range(work.len());
+            for unit in shuffled.iter().filter(|unit| range.contains(*unit)) {
                 journal.append(&work[*unit]).unwrap();
             }
             journal.finish().unwrap();
@@ -122,136 +79,6 @@ proptest! {
             prop_assert!(walked.is_ok(), "{:?}", walked);
         }
     }
-}
-
-#[test]
-fn images_are_linked_copied_or_left_out() {
-    let folder = tempfile::tempdir().unwrap();
-    let [tar, photos] = sources(folder.path(), 4);
-    let parts = [build_shard(folder.path(), Shard::WHOLE, &work(4))];
-    let place = Path::new("SC-IMAGENET/JPEGImages/cup/cup_8.JPEG");
-
-    let copied = folder.path().join("copied");
-    merge_into(&copied, &parts, ImagePlacement::Copy(&tar)).unwrap();
-    assert_eq!(fs::read(copied.join(place)).unwrap(), tars::picture(8, image::ImageFormat::Jpeg));
-    let also_copied = folder.path().join("also copied");
-    merge_into(&also_copied, &parts, ImagePlacement::Copy(&photos)).unwrap();
-    assert_eq!(snapshot(&also_copied), snapshot(&copied));
-
-    let linked = folder.path().join("linked");
-    merge_into(&linked, &parts, ImagePlacement::Link(&photos)).unwrap();
-    assert_eq!(fs::read_link(linked.join(place)).unwrap(), folder.path().join("photos/cup/cup_8.JPEG"));
-    assert_eq!(fs::read(linked.join(place)).unwrap(), tars::picture(8, image::ImageFormat::Jpeg));
-    let message = merge_into(&linked, &parts, ImagePlacement::Link(&tar)).unwrap_err().to_string();
-    assert!(
-        message.contains("cup.tar/cup_") && message.contains("lies in a tar, to which no link can point"),
-        "{message}"
-    );
-    // copies take the place of links, and do not write through them
-    merge_into(&linked, &parts, ImagePlacement::Copy(&tar)).unwrap();
-    assert_eq!(snapshot(&linked), snapshot(&copied));
-
-    let left_out = folder.path().join("left out");
-    merge_into(&left_out, &parts, ImagePlacement::LeaveOut).unwrap();
-    assert!(!left_out.join("SC-IMAGENET/JPEGImages").exists());
-    for (out, more) in [(&copied, &[][..]), (&linked, &[]), (&left_out, &["--images-left-out"])] {
-        if let Some(walked) = walk_with_python(out, more) {
-            assert_eq!(walked.unwrap(), "9 pairs in trn, 3 in val, 18 key points, 2 classes\n");
-        }
-    }
-    if let Some(walked) = walk_with_python(&left_out, &[]) {
-        assert!(walked.unwrap_err().contains("JPEGImages"));
-    }
-
-    let [few, _] = sources(folder.path(), 2);
-    let message = merge_into(&left_out, &parts, ImagePlacement::Copy(&few)).unwrap_err().to_string();
-    assert!(message.contains("is not in the source of images"), "{message}");
-}
-
-#[test]
-fn nothing_is_written_outside_the_output_folder() {
-    let folder = tempfile::tempdir().unwrap();
-    let image = tars::picture(1, image::ImageFormat::Jpeg);
-    let inner = tars::tar(&[("../x.jpg", &image), ("/x.jpg", &image), ("8.jpg", &image), ("9.jpg", &image)]);
-    fs::write(folder.path().join("train.tar"), tars::tar(&[("../cup.tar", &inner), ("cup.tar", &inner)])).unwrap();
-    let source = ImageSource::open(&folder.path().join("train.tar"), &[]).unwrap();
-    assert_eq!((source.images().len(), source.refused().len()), (2, 3));
-
-    let out = folder.path().join("deep/out");
-    let records = [Record::Pairs { source: 0, pairs: vec![pair(0, "cup", "8", "9")] }];
-    let parts = [build_shard(&out, Shard::WHOLE, &[records.to_vec()])];
-    merge_into(&out, &parts, ImagePlacement::Copy(&source)).unwrap();
-    let names = |folder: &Path| {
-        let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        names.sort();
-        names
-    };
-    assert_eq!(names(folder.path()), ["deep", "train.tar"]);
-    assert_eq!(names(&folder.path().join("deep")), ["out"]);
-    assert_eq!(names(&out), ["DATASHEET.md", "SC-IMAGENET", "build.json", "index", "parts"]);
-    assert_eq!(names(&out.join("SC-IMAGENET/JPEGImages/cup")), ["cup_8.JPEG", "cup_9.JPEG"]);
-}
-
-#[test]
-fn parts_that_do_not_belong_together_are_refused() {
-    let work = work(3);
-    let folder = tempfile::tempdir().unwrap();
-    let shard = |text: &str| text.parse::<Shard>().unwrap();
-    let parts: Vec<PathBuf> = ["0/3", "1/3", "2/3"].map(|text| build_shard(folder.path(), shard(text), &work)).to_vec();
-    let refusal = |parts: &[PathBuf]| {
-        let out = folder.path().join("out");
-        let message = merge_into(&out, parts, ImagePlacement::LeaveOut).unwrap_err().to_string();
-        assert!(!out.exists(), "{message}");
-        message
-    };
-    assert_eq!(merged(&[&parts[..], &parts[..1]].concat()), single(&work), "a part that is named twice");
-
-    let message = refusal(&[parts[1].clone()]);
-    assert!(message.contains("of 3 shards these are missing: 0/3, 2/3; build them"), "{message}");
-    let message = refusal(&[folder.path().join("none")]);
-    assert!(message.contains("none: holds no part of a build"), "{message}");
-
-    let other = build_shard(folder.path(), shard("0/2"), &work);
-    let message = refusal(&[parts[0].clone(), other]);
-    assert!(message.contains("parts of different builds: one has 2 shards, the other 3"), "{message}");
-
-    let elsewhere = tempfile::tempdir().unwrap();
-    let identity = BuildIdentity::new("beef", &serde_json::json!({"consistency": {"cycle_share": 0.5}, "seed": 8}));
-    let (journal, _) = Journal::open(elsewhere.path(), &identity, shard("0/3"), MAX_POINTS).unwrap();
-    journal.finish().unwrap();
-    let message = refusal(&[elsewhere.path().to_owned(), parts[1].clone()]);
-    assert!(
-        message.contains("`seed` is 8 there and 7 here") || message.contains("`seed` is 7 there and 8 here"),
-        "{message}"
-    );
-
-    let unfinished = tempfile::tempdir().unwrap();
-    drop(Journal::open(unfinished.path(), &made::identity(), shard("0/3"), MAX_POINTS).unwrap());
-    let message = refusal(&[unfinished.path().to_owned(), parts[1].clone(), parts[2].clone()]);
-    assert!(message.contains("shard 0/3 is not finished; resume it first"), "{message}");
-}
-
-#[test]
-fn a_shard_that_was_built_twice_counts_once_and_must_agree() {
-    let work = work(3);
-    let shards = ["0/2", "1/2"].map(|text| text.parse::<Shard>().unwrap());
-    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let parts = [
-        build_shard(one.path(), shards[0], &work),
-        build_shard(one.path(), shards[1], &work),
-        build_shard(other.path(), shards[0], &work),
-    ];
-    assert_eq!(merged(&parts), single(&work));
-
-    let mut different = work.clone();
-    if let Record::Pairs { pairs, .. } = &mut different[0][1] {
-        pairs[1].confidences[0] = 0.125;
-    }
-    let disagreeing = tempfile::tempdir().unwrap();
-    let parts = [parts[0].clone(), parts[1].clone(), build_shard(disagreeing.path(), shards[0], &different)];
-    let out = tempfile::tempdir().unwrap();
-    let message = merge_into(out.path(), &parts, ImagePlacement::LeaveOut).unwrap_err().to_string();
-    assert!(message.contains("different results for pair 000001-8-10:cup"), "{message}");
 }
 
 #[test]
@@ -298,7 +125,7 @@ fn a_merge_that_was_interrupted_is_begun_again() {
     writer.write_pairs(&[pair(0, "cup", "8", "9")]).unwrap();
     drop(writer);
     fs::write(out.path().join(".unfinished/77"), "half a file").unwrap();
-    let message = Layout::open(out.path()).unwrap().pair_names(Split::Train).unwrap_err().to_string();
+    let message = Layout::open(out.path()).unwrap().pair_names(Split::Train).err().unwrap().to_string();
     assert!(message.contains("has the build that made the folder been finished?"), "{message}");
     let mark = fs::read_to_string(out.path().join("build.json")).unwrap();
     assert!(mark.contains("\"complete\": false"), "{mark}");
@@ -312,7 +139,7 @@ fn a_disk_that_is_full_during_a_merge_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     // before the limit holds: it is the merge that fails
     build_shard(folder.path(), Shard::WHOLE, &work(400));
-    if little_disk::run("merge_on_a_little_disk", folder.path()).is_none() {
+    if limited::run("merge_on_a_little_disk", limited::LITTLE_DISK, folder.path()).is_none() {
         return;
     }
     let out = folder.path().join("out");
@@ -323,7 +150,7 @@ fn a_disk_that_is_full_during_a_merge_loses_nothing() {
 /// Run by the test above, in a process that may write files of a few thousand bytes only.
 #[test]
 fn merge_on_a_little_disk() {
-    let Some(folder) = little_disk::folder() else {
+    let Some(folder) = limited::folder() else {
         return;
     };
     let out = folder.join("out");

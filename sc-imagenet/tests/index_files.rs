@@ -119,7 +119,7 @@ fn an_index_that_is_none_says_so() {
 #[test]
 fn more_rows_than_are_held_at_once_are_written_in_groups() {
     let out = tempfile::tempdir().unwrap();
-    let images: Vec<_> = (0..40_000).map(|number| image(number, "cup", "a")).collect();
+    let images: Vec<_> = (0..10_000).map(|number| image(number, "cup", "a")).collect();
     let [_, path] = write(out.path(), &images, 0);
     assert_eq!(read(&path).unwrap(), images);
     let groups = SerializedFileReader::new(fs::File::open(path).unwrap()).unwrap().num_row_groups();

@@ -1,26 +1,20 @@
 //! A journal loses nothing that was finished, whatever happens to the process or the disk.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use sc_imagenet::{BuildIdentity, Journal, JournalError, Layout, MergeOptions, Record, Shard, merge, part_folder};
+use sc_imagenet::{BuildIdentity, Journal, JournalError, Layout, Record, Shard, part_folder};
 
-#[path = "made/little_disk.rs"]
-mod little_disk;
+#[path = "made/limited.rs"]
+mod limited;
 #[path = "made/data_set.rs"]
 mod made;
-use made::{MAX_POINTS, build_shard, facts, identity, image, pair, snapshot, work};
+use made::{MAX_POINTS, build_shard, identity, image, merged, pair, single, work};
 
 const JOURNAL: &str = "journal.jsonl";
 
 fn open(part: &Path) -> Result<(Journal, sc_imagenet::Finished), JournalError> {
     Journal::open(part, &identity(), Shard::WHOLE, MAX_POINTS)
-}
-
-fn merged(part: PathBuf) -> std::collections::BTreeMap<PathBuf, Vec<u8>> {
-    let out = tempfile::tempdir().unwrap();
-    merge(&[part], out.path(), &MergeOptions { facts: facts(), ..MergeOptions::default() }, |_, _| ()).unwrap();
-    snapshot(out.path())
 }
 
 /// Does what is left to do, and counts it.
@@ -48,7 +42,7 @@ fn a_build_is_resumed_from_every_prefix_of_its_journal() {
     let folder = tempfile::tempdir().unwrap();
     let part = build_shard(folder.path(), Shard::WHOLE, &work);
     let whole = fs::read(part.join(JOURNAL)).unwrap();
-    let expected = merged(part.clone());
+    let expected = merged(std::slice::from_ref(&part));
     let line_ends: Vec<usize> = (0..whole.len()).filter(|&at| whole[at] == b'\n').map(|at| at + 1).collect();
     assert_eq!(line_ends.len(), 1 + work.len() + 1);
 
@@ -70,7 +64,11 @@ fn a_build_is_resumed_from_every_prefix_of_its_journal() {
             assert_eq!(resume(&part, &work), 0, "{length}");
         }
     }
-    assert_eq!(merged(part), expected);
+    assert_eq!(merged(&[part]), expected);
+}
+
+fn without_line(text: &str, line: usize) -> String {
+    text.lines().enumerate().filter(|(at, _)| *at != line).map(|(_, text)| format!("{text}\n")).collect()
 }
 
 #[test]
@@ -95,6 +93,10 @@ fn a_journal_of_something_else_is_refused_and_left_alone() {
     let weights = BuildIdentity { config_hash: "beef".to_owned(), ..identity() };
     let message = refusal(&weights, Shard::WHOLE);
     assert!(message.contains("no setting differs, but the hash does (c0ffee there, beef here)"), "{message}");
+    let mut settings = identity();
+    settings.settings.insert("seed".to_owned(), "8".to_owned());
+    let message = refusal(&settings, Shard::WHOLE);
+    assert!(message.contains("`seed` is 7 there and 8 here"), "the hash alone does not decide: {message}");
     let message = refusal(&identity(), "1/2".parse().unwrap());
     assert!(message.contains("is of shard 0/1, not of 1/2"), "{message}");
 
@@ -109,6 +111,8 @@ fn a_journal_of_something_else_is_refused_and_left_alone() {
         (&text.replace("\"count\":1", "\"count\":0"), "there is no shard 0/0"),
         (&text.replacen("[{\"image\"", "[{\"imago\"", 1), "journal.jsonl:2: damaged at byte"),
         (&text.replacen("\n[", "\nnonsense\n[", 1), "journal.jsonl:2: damaged at byte"),
+        (&without_line(&text, 2), "(4 images, 4 sources and 6 pairs are to be in it, and 3 images, 3 sources and"),
+        (&format!("{text}[]\n"), "(a line behind the last one); cut the file off"),
     ] {
         fs::write(&path, content).unwrap();
         let message = open(&part).map(drop).unwrap_err().to_string();
@@ -125,6 +129,39 @@ fn a_part_has_one_writer() {
     assert!(message.contains("another process is building this part"), "{message}");
     drop(journal);
     assert!(open(folder.path()).is_ok());
+}
+
+/// As two processes would that build one part on a file system without locks.
+#[test]
+fn what_another_process_has_written_is_not_cut_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(JOURNAL);
+    let (mut journal, _) = open(folder.path()).unwrap();
+    let work = work(2);
+    journal.append(&work[0]).unwrap();
+    let ours = fs::read(&path).unwrap();
+    let theirs = [&ours[..], b"[]\n"].concat();
+    for there in [&theirs[..], &ours[..ours.len() - 7]] {
+        fs::write(&path, there).unwrap();
+        let message = journal.append(&work[1]).unwrap_err().to_string();
+        assert!(
+            message.contains(&format!("is {} bytes long, {} of them of this", there.len(), ours.len())),
+            "{message}"
+        );
+        assert_eq!(fs::read(&path).unwrap(), there);
+    }
+    fs::write(&path, &ours).unwrap();
+    journal.append(&work[1]).unwrap();
+}
+
+#[test]
+#[should_panic(expected = "less than 67108864 fit")]
+fn records_that_could_not_be_read_again_are_not_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut journal, _) = open(folder.path()).unwrap();
+    let mut endless = image(2, "cup", "a");
+    endless.rejection.as_mut().unwrap().detail = "x".repeat(1 << 26);
+    let _ = journal.append(&[Record::Image(endless)]);
 }
 
 #[test]
@@ -177,21 +214,20 @@ fn a_folder_that_cannot_be_written_is_named() {
 fn a_full_disk_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let work = work(40);
-    let Some(output) = little_disk::run("on_a_little_disk", folder.path()) else {
+    let Some(output) = limited::run("on_a_little_disk", limited::LITTLE_DISK, folder.path()) else {
         return;
     };
     let appended: usize = output.lines().find_map(|line| line.strip_prefix("appended ")).unwrap().parse().unwrap();
     assert!((1..work.len()).contains(&appended), "{appended}");
     let part = part_folder(folder.path(), Shard::WHOLE);
     assert_eq!(resume(&part, &work), work.len() - appended);
-    let elsewhere = tempfile::tempdir().unwrap();
-    assert_eq!(merged(part), merged(build_shard(elsewhere.path(), Shard::WHOLE, &work)));
+    assert_eq!(merged(&[part]), single(&work));
 }
 
 /// Run by the test above, in a process that may write files of a few thousand bytes only.
 #[test]
 fn on_a_little_disk() {
-    let Some(folder) = little_disk::folder() else {
+    let Some(folder) = limited::folder() else {
         return;
     };
     let part = part_folder(&folder, Shard::WHOLE);

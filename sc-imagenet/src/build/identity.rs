@@ -8,12 +8,12 @@ use serde_json::Value;
 /// The most differences that a message lists.
 const MOST_LISTED: usize = 6;
 
-/// The configuration of a build: a hash that decides whether two builds are the same, and the settings by name, which
-/// say where they differ.
+/// The configuration of a build: two builds are the same if this is, to the letter.
 ///
 /// The hash should cover everything that the result depends on: configuration, weights, seed, and the listing of the
-/// images ([`ImageSource::listing_hash`](crate::ImageSource::listing_hash)). It must not cover the number of shards or
-/// workers.
+/// images ([`ImageSource::listing_hash`](crate::ImageSource::listing_hash)). The settings say where two builds differ, and
+/// stand in the datasheet. Neither may hold what the result does not depend on, as the number of shards or workers, or a
+/// path on one machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BuildIdentity {
@@ -31,7 +31,8 @@ impl BuildIdentity {
     /// If `config` is nothing that JSON can hold, as a map whose keys are no text.
     pub fn new(config_hash: impl Into<String>, config: &impl Serialize) -> Self {
         let mut settings = BTreeMap::new();
-        match serde_json::to_value(config) {
+        // By way of text, in which an `f32` has the digits that it was written with.
+        match serde_json::to_string(config).and_then(|text| serde_json::from_str(&text)) {
             Ok(value) => take_apart(String::new(), &value, &mut settings),
             Err(error) => panic!("a configuration that JSON cannot hold: {error}"),
         }
@@ -92,5 +93,14 @@ mod tests {
         assert!(here.differences(&weights).contains("other weights, images or program"));
         let many: BTreeMap<_, _> = (0..9).map(|key| (format!("k{key}"), key)).collect();
         assert!(here.differences(&BuildIdentity::new("4", &many)).ends_with("and 6 settings more"));
+    }
+
+    #[test]
+    fn a_setting_has_the_digits_that_it_was_written_with() {
+        #[derive(Serialize)]
+        struct Config {
+            share: f32,
+        }
+        assert_eq!(BuildIdentity::new("1", &Config { share: 0.1 }).settings["share"], "0.1");
     }
 }

@@ -1,13 +1,12 @@
 //! The journal of a build's part: what is finished, so that a killed build goes on where it was.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use super::BuildIdentity;
 use super::journal_line::{Counts, Header, Record, to_line};
-use super::journal_reader::{JournalReader, Line, Start};
+use super::journal_reader::{JournalReader, LONGEST_LINE, Start};
+use super::{BuildIdentity, Finished};
 use crate::atomic_file::{WriteError, at, is_locked_by_another};
 use crate::judged_image::JudgedImageError;
 use crate::labelled_pair::PairError;
@@ -30,19 +29,11 @@ pub struct Journal {
     file: File,
     /// Bytes of whole lines; nothing beyond them counts.
     whole: u64,
+    /// Whether something of ours may be beyond them: a line that could not be finished.
+    torn: bool,
     counts: Counts,
     complete: bool,
     max_points: usize,
-}
-
-/// What a journal already holds.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Finished {
-    images: BTreeMap<u64, bool>,
-    /// Pairs of each source.
-    sources: BTreeMap<u64, u64>,
-    complete: bool,
-    torn_bytes: u64,
 }
 
 /// Why a journal cannot be opened, read or written.
@@ -54,7 +45,7 @@ pub enum JournalError {
     /// It cannot be read.
     #[error("{}: cannot be read ({source}); check that you may read it", .path.display())]
     Read {
-        /// The journal.
+        /// The journal, or the folder to look for it in.
         path: PathBuf,
         /// What the file system says.
         source: io::Error,
@@ -64,6 +55,20 @@ pub enum JournalError {
     Locked {
         /// The journal.
         path: PathBuf,
+    },
+    /// Something was written into it while it was open here, as can happen where a file system knows no locks.
+    #[error(
+        "{}: is {found} bytes long, {expected} of them of this program: another one has written to it; let only one \
+         build this part, and start it again",
+        .path.display()
+    )]
+    Changed {
+        /// The journal.
+        path: PathBuf,
+        /// How long it is.
+        found: u64,
+        /// How long it was.
+        expected: u64,
     },
     /// A file of that name is something else.
     #[error("{}: is no journal of a build; choose another folder, or move the file away", .path.display())]
@@ -158,7 +163,8 @@ impl Journal {
         }
         let (mut reader, start) = JournalReader::open(&path, file.try_clone().map_err(at(&path))?)?;
         let mut finished = Finished::default();
-        let mut journal = Self { path, file, whole: 0, counts: Counts::default(), complete: false, max_points };
+        let counts = Counts::default();
+        let mut journal = Self { path, file, whole: 0, torn: true, counts, complete: false, max_points };
         match start {
             Start::Torn => journal.write_line(&to_line(&Header::new(shard, identity)))?,
             Start::Header(header) => {
@@ -169,8 +175,8 @@ impl Journal {
                 journal.cut_off()?;
             }
         }
-        journal.counts = finished.counts();
-        journal.complete = finished.complete;
+        journal.counts = reader.counts();
+        journal.complete = finished.is_complete();
         Ok((journal, finished))
     }
 
@@ -179,28 +185,25 @@ impl Journal {
     /// # Errors
     ///
     /// [`JournalError::Pair`] and [`JournalError::Image`] for what the layout cannot hold; [`JournalError::Write`] where
-    /// the disk is full, and then the journal is as it was: the same records may be given again.
+    /// the disk is full, and then the journal is as it was: the same records may be given again;
+    /// [`JournalError::Changed`] where somebody else has written to it.
+    ///
+    /// # Panics
+    ///
+    /// If the records are too many for one line of a journal, which has at most 64 MiB.
     pub fn append(&mut self, records: &[Record]) -> Result<(), JournalError> {
         if self.complete {
             return Err(JournalError::Complete { path: self.path.clone() });
         }
-        let mut counts = self.counts;
         for record in records {
             match record {
-                Record::Image(image) => {
-                    image.check()?;
-                    counts.images += 1;
-                }
-                Record::Pairs { pairs, .. } => {
-                    pairs.iter().try_for_each(|pair| pair.check(self.max_points))?;
-                    counts.sources += 1;
-                    counts.pairs += pairs.len() as u64;
-                }
+                Record::Image(image) => image.check()?,
+                Record::Pairs { pairs, .. } => pairs.iter().try_for_each(|pair| pair.check(self.max_points))?,
             }
         }
         if !records.is_empty() {
             self.write_line(&to_line(&records))?;
-            self.counts = counts;
+            self.counts.add(records);
         }
         Ok(())
     }
@@ -229,7 +232,7 @@ impl Journal {
     }
 
     fn check_header(&self, header: &Header, identity: &BuildIdentity, shard: Shard) -> Result<(), JournalError> {
-        if header.identity.config_hash != identity.config_hash {
+        if header.identity != *identity {
             let differences = identity.differences(&header.identity);
             return Err(JournalError::OtherConfig { path: self.path.clone(), differences });
         }
@@ -240,81 +243,40 @@ impl Journal {
     }
 
     fn write_line(&mut self, line: &[u8]) -> Result<(), JournalError> {
-        self.cut_off()?;
+        let bytes = line.len() as u64;
+        assert!(
+            bytes < LONGEST_LINE,
+            "records of {bytes} bytes in one line of a journal, less than {LONGEST_LINE} fit"
+        );
+        if self.torn {
+            self.cut_off()?;
+        }
+        let found = self.length()?;
+        if found != self.whole {
+            return Err(JournalError::Changed { path: self.path.clone(), found, expected: self.whole });
+        }
+        self.torn = true;
         if let Err(source) = self.file.write_all(line) {
             // Should this fail too, then the next line begins by it, or the next opening does.
             let _ = self.cut_off();
             return Err(WriteError { path: self.path.clone(), source }.into());
         }
-        self.whole += line.len() as u64;
+        self.torn = false;
+        self.whole += bytes;
         Ok(())
     }
 
     /// Drops everything after the last whole line, and goes there.
     fn cut_off(&mut self) -> Result<(), JournalError> {
-        let length = self.file.metadata().map_err(at(&self.path))?.len();
-        if length != self.whole {
+        if self.length()? > self.whole {
             self.file.set_len(self.whole).map_err(at(&self.path))?;
         }
         self.file.seek(SeekFrom::Start(self.whole)).map_err(at(&self.path))?;
+        self.torn = false;
         Ok(())
     }
-}
 
-impl Finished {
-    /// Whether the image with this number is judged, and if so, whether it is kept.
-    pub fn kept(&self, image: u64) -> Option<bool> {
-        self.images.get(&image).copied()
-    }
-
-    /// Whether all pairs of the source image with this number are labelled.
-    pub fn is_labelled(&self, source: u64) -> bool {
-        self.sources.contains_key(&source)
-    }
-
-    /// How many images are judged.
-    pub fn images(&self) -> usize {
-        self.images.len()
-    }
-
-    /// How many source images have all their pairs.
-    pub fn sources(&self) -> usize {
-        self.sources.len()
-    }
-
-    /// How many pairs there are.
-    pub fn pairs(&self) -> u64 {
-        self.sources.values().sum()
-    }
-
-    /// Whether nothing is left to do: the part was finished.
-    pub fn is_complete(&self) -> bool {
-        self.complete
-    }
-
-    /// Bytes of a line that was never finished, and is gone.
-    pub fn torn_bytes(&self) -> u64 {
-        self.torn_bytes
-    }
-
-    fn counts(&self) -> Counts {
-        Counts { images: self.images.len() as u64, sources: self.sources.len() as u64, pairs: self.pairs() }
-    }
-
-    /// Adds what a line says; whether there may be another.
-    fn take_in(&mut self, line: Line) -> bool {
-        match line {
-            Line::End => return false,
-            Line::Finished => self.complete = true,
-            Line::Records(records) => {
-                for record in records {
-                    match record {
-                        Record::Image(image) => drop(self.images.insert(image.number, image.kept())),
-                        Record::Pairs { source, pairs } => drop(self.sources.insert(source, pairs.len() as u64)),
-                    }
-                }
-            }
-        }
-        true
+    fn length(&self) -> Result<u64, WriteError> {
+        Ok(self.file.metadata().map_err(at(&self.path))?.len())
     }
 }

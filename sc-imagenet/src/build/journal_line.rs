@@ -10,6 +10,8 @@
 //! A line of records is one array, and a line is finished when its end of line is there: what is written in one line is
 //! there as a whole or not at all.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::BuildIdentity;
@@ -46,7 +48,7 @@ pub enum Record {
     },
 }
 
-/// The last line of a finished journal: what is in it.
+/// The last line of a finished journal: what is in the lines before, so that one which is gone is missed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Counts {
@@ -56,6 +58,27 @@ pub(super) struct Counts {
     pub(super) sources: u64,
     /// Their pairs.
     pub(super) pairs: u64,
+}
+
+impl Counts {
+    /// Counts these records too.
+    pub(super) fn add(&mut self, records: &[Record]) {
+        for record in records {
+            match record {
+                Record::Image(_) => self.images += 1,
+                Record::Pairs { pairs, .. } => {
+                    self.sources += 1;
+                    self.pairs += pairs.len() as u64;
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} images, {} sources and {} pairs", self.images, self.sources, self.pairs)
+    }
 }
 
 impl Header {

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use super::journal::JournalError;
 use super::journal_line::{BEGINNING, Counts, Header, KIND, Record, VERSION};
 
-/// A line longer than this is none of ours.
-const LONGEST_LINE: u64 = 1 << 28;
+/// A line is shorter than this, or is none of ours.
+pub(super) const LONGEST_LINE: u64 = 1 << 26;
 
 /// A journal being read.
 pub(super) struct JournalReader {
@@ -22,6 +22,9 @@ pub(super) struct JournalReader {
     buffer: Vec<u8>,
     /// Bytes of whole lines.
     whole: u64,
+    /// What was in the lines so far, and whether the last of them said that there are no more.
+    counts: Counts,
+    finished: bool,
 }
 
 /// How a journal begins.
@@ -45,8 +48,17 @@ impl JournalReader {
     pub(super) fn open(path: &Path, mut file: File) -> Result<(Self, Start), JournalError> {
         file.seek(SeekFrom::Start(0)).map_err(|source| JournalError::Read { path: path.to_owned(), source })?;
         let file = BufReader::new(file);
-        let (path_here, buffer) = (path.to_owned(), Vec::new());
-        let mut reader = Self { path: path_here, file, position: 0, line: 0, offset: 0, buffer, whole: 0 };
+        let mut reader = Self {
+            path: path.to_owned(),
+            file,
+            position: 0,
+            line: 0,
+            offset: 0,
+            buffer: Vec::new(),
+            whole: 0,
+            counts: Counts::default(),
+            finished: false,
+        };
         if !reader.read_line()? {
             let beginning = &reader.buffer[..reader.buffer.len().min(BEGINNING.len())];
             return match BEGINNING.starts_with(beginning) {
@@ -79,12 +91,23 @@ impl JournalReader {
 
     /// The next line, and the byte at which it begins.
     pub(super) fn next(&mut self) -> Result<(u64, Line), JournalError> {
-        let line = match self.read_line()? {
-            false => Line::End,
-            true if self.buffer.starts_with(b"{") => self.parse::<Counts>().map(|_| Line::Finished)?,
-            true => Line::Records(self.parse()?),
-        };
-        Ok((self.offset, line))
+        if !self.read_line()? {
+            return Ok((self.offset, Line::End));
+        }
+        if self.finished {
+            return Err(self.damaged("a line behind the last one".to_owned()));
+        }
+        if self.buffer.starts_with(b"{") {
+            let said: Counts = self.parse()?;
+            if said != self.counts {
+                return Err(self.damaged(format!("{said} are to be in it, and {} are", self.counts)));
+            }
+            self.finished = true;
+            return Ok((self.offset, Line::Finished));
+        }
+        let records: Vec<Record> = self.parse()?;
+        self.counts.add(&records);
+        Ok((self.offset, Line::Records(records)))
     }
 
     /// The records of the line that begins at byte `offset`.
@@ -95,15 +118,17 @@ impl JournalReader {
             self.file.seek_relative(by).map_err(|source| JournalError::Read { path: self.path.clone(), source })?;
             self.position = offset;
         }
-        match self.next()?.1 {
-            Line::Records(records) => Ok(records),
-            _ => Err(self.changed()),
-        }
+        if self.read_line()? { self.parse() } else { Err(self.changed()) }
     }
 
     /// The error of a journal in which something is no longer where it was.
     pub(super) fn changed(&self) -> JournalError {
         self.damaged("the journal has changed while it was read".to_owned())
+    }
+
+    /// What was in the lines read so far.
+    pub(super) fn counts(&self) -> Counts {
+        self.counts
     }
 
     /// Bytes of whole lines read so far.

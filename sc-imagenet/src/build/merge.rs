@@ -34,11 +34,15 @@ impl Default for MergeOptions<'_> {
 ///
 /// The bytes are those of a build in one part. Pairs and images that are in more than one part, as after a shard was
 /// built twice, are written once. `progress(done, total)` counts pairs. What is held in memory is 24 bytes a pair and some
-/// more an image, never a part.
+/// 150 an image, never a part.
 ///
 /// # Errors
 ///
 /// [`MergeError`]. A merge that was interrupted can be begun again and loses nothing.
+///
+/// # Panics
+///
+/// If no folder is given.
 pub fn merge(
     parts: &[PathBuf],
     out: &Path,

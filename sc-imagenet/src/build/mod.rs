@@ -4,6 +4,7 @@
 //! pairs and images in the order of their numbers and writes the layout, the index and the datasheet from that: the same
 //! bytes for any number of shards, merged in any order. A build in one part is a merge of one.
 
+mod finished;
 mod identity;
 mod journal;
 mod journal_line;
@@ -11,8 +12,9 @@ mod journal_reader;
 mod merge;
 mod parts;
 
+pub use finished::Finished;
 pub use identity::BuildIdentity;
-pub use journal::{Finished, Journal, JournalError};
+pub use journal::{Journal, JournalError};
 pub use journal_line::Record;
 pub use merge::{MergeOptions, merge};
 pub use parts::{MergeError, part_folder};

@@ -1,6 +1,7 @@
 //! The parts of a build: where they are, whether they belong together, and where in them each pair and image is.
 
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::BuildIdentity;
@@ -92,26 +93,27 @@ pub(super) struct Parts {
     pub(super) identity: BuildIdentity,
     pub(super) pairs: Vec<Locator>,
     pub(super) images: Vec<Locator>,
-    parts: Vec<Part>,
+    folders: Vec<PathBuf>,
+    /// The part that was read last. No other is kept open: there may be more of them than files that a process may open.
+    open: Option<OpenPart>,
 }
 
-struct Part {
-    folder: PathBuf,
+struct OpenPart {
+    part: u32,
     reader: JournalReader,
-    /// The line that was read last, by its first byte: its pairs and its images.
-    line: Option<(u64, Vec<LabelledPair>, Vec<JudgedImage>)>,
+    /// The line that was read last: its first byte, its pairs and its images.
+    offset: Option<u64>,
+    pairs: Vec<LabelledPair>,
+    images: Vec<JudgedImage>,
 }
 
 impl Parts {
     /// Finds the parts in `folders`, each a part's folder or one that holds parts, and reads each once.
     pub(super) fn find(folders: &[PathBuf]) -> Result<Self, MergeError> {
+        assert!(!folders.is_empty(), "0 folders of parts were given, at least 1 is needed");
         let mut found: Vec<PathBuf> = Vec::new();
         for folder in folders {
-            let parts = parts_in(folder);
-            if parts.is_empty() {
-                return Err(MergeError::NoParts { folder: folder.clone() });
-            }
-            found.extend(parts);
+            found.extend(parts_in(folder)?);
         }
         // A part that is named twice is there once. The order is of no account but for messages.
         found.sort();
@@ -121,7 +123,8 @@ impl Parts {
             identity: BuildIdentity { config_hash: String::new(), settings: Default::default() },
             pairs: Vec::new(),
             images: Vec::new(),
-            parts: Vec::new(),
+            folders: Vec::new(),
+            open: None,
         };
         let mut headers: Vec<(Header, PathBuf)> = Vec::new();
         for folder in found {
@@ -131,9 +134,7 @@ impl Parts {
             }
             headers.push((header, folder));
         }
-        let Some((first, _)) = headers.first() else {
-            return Err(MergeError::NoParts { folder: PathBuf::new() });
-        };
+        let (first, _) = &headers[0];
         check_complete(first.shard.count(), &headers)?;
         parts.identity = first.identity.clone();
         parts.pairs.sort_unstable();
@@ -143,32 +144,46 @@ impl Parts {
 
     /// The folder of the part that something is in.
     pub(super) fn folder_of(&self, locator: Locator) -> &Path {
-        &self.parts[locator.part as usize].folder
+        &self.folders[locator.part as usize]
     }
 
     /// The pair at a place.
     pub(super) fn pair(&mut self, locator: Locator) -> Result<LabelledPair, MergeError> {
-        let part = &mut self.parts[locator.part as usize];
-        let pair = part.line(locator.offset)?.0.get(locator.place as usize).cloned();
+        let part = self.open_at(locator)?;
+        let pair = part.pairs.get(locator.place as usize).cloned();
         Ok(pair.ok_or_else(|| part.reader.changed())?)
     }
 
     /// The image at a place.
     pub(super) fn image(&mut self, locator: Locator) -> Result<JudgedImage, MergeError> {
-        let part = &mut self.parts[locator.part as usize];
-        let image = part.line(locator.offset)?.1.get(locator.place as usize).cloned();
+        let part = self.open_at(locator)?;
+        let image = part.images.get(locator.place as usize).cloned();
         Ok(image.ok_or_else(|| part.reader.changed())?)
+    }
+
+    /// The part that something is in, with its line read.
+    fn open_at(&mut self, locator: Locator) -> Result<&mut OpenPart, MergeError> {
+        let mut part = match self.open.take() {
+            Some(open) if open.part == locator.part => open,
+            _ => {
+                let (reader, _) = open_journal(&self.folders[locator.part as usize])?;
+                OpenPart { part: locator.part, reader, offset: None, pairs: Vec::new(), images: Vec::new() }
+            }
+        };
+        if part.offset != Some(locator.offset) {
+            (part.pairs, part.images) = split_records(part.reader.records_at(locator.offset)?);
+            part.offset = Some(locator.offset);
+        }
+        Ok(self.open.insert(part))
     }
 
     /// Reads a part once, and remembers where its pairs and images are.
     fn add(&mut self, folder: &Path) -> Result<Header, MergeError> {
-        let path = folder.join(FILE_NAME);
-        let file = File::open(&path).map_err(|source| JournalError::Read { path: path.clone(), source })?;
-        let (mut reader, start) = JournalReader::open(&path, file)?;
+        let (mut reader, start) = open_journal(folder)?;
         let Start::Header(header) = start else {
             return Err(MergeError::NoParts { folder: folder.to_owned() });
         };
-        let part = self.parts.len() as u32;
+        let part = self.folders.len() as u32;
         let mut finished = false;
         loop {
             let (offset, line) = reader.next()?;
@@ -188,22 +203,15 @@ impl Parts {
         if !finished {
             return Err(MergeError::Unfinished { part: folder.to_owned(), shard: header.shard });
         }
-        self.parts.push(Part { folder: folder.to_owned(), reader, line: None });
+        self.folders.push(folder.to_owned());
         Ok(header)
     }
 }
 
-impl Part {
-    fn line(&mut self, offset: u64) -> Result<(&[LabelledPair], &[JudgedImage]), MergeError> {
-        if self.line.as_ref().is_none_or(|(held, ..)| *held != offset) {
-            let (pairs, images) = split_records(self.reader.records_at(offset)?);
-            self.line = Some((offset, pairs, images));
-        }
-        match &self.line {
-            Some((_, pairs, images)) => Ok((pairs, images)),
-            None => Ok((&[], &[])),
-        }
-    }
+fn open_journal(folder: &Path) -> Result<(JournalReader, Start), JournalError> {
+    let path = folder.join(FILE_NAME);
+    let file = File::open(&path).map_err(|source| JournalError::Read { path: path.clone(), source })?;
+    JournalReader::open(&path, file)
 }
 
 fn split_records(records: Vec<Record>) -> (Vec<LabelledPair>, Vec<JudgedImage>) {
@@ -218,21 +226,39 @@ fn split_records(records: Vec<Record>) -> (Vec<LabelledPair>, Vec<JudgedImage>) 
 }
 
 /// The parts in a folder: the folder itself, those in `parts` of it, or those directly in it.
-fn parts_in(folder: &Path) -> Vec<PathBuf> {
-    let is_part = |folder: &Path| folder.join(FILE_NAME).is_file();
-    let inside = |folder: PathBuf| {
-        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-        entries.map(|entry| entry.path()).filter(|path| is_part(path)).collect::<Vec<_>>()
-    };
+fn parts_in(folder: &Path) -> Result<Vec<PathBuf>, MergeError> {
     if is_part(folder) {
-        return vec![folder.to_owned()];
+        return Ok(vec![folder.to_owned()]);
     }
-    let parts = inside(folder.join(PARTS));
-    if parts.is_empty() { inside(folder.to_owned()) } else { parts }
+    for candidate in [folder.join(PARTS), folder.to_owned()] {
+        let parts = parts_directly_in(&candidate)
+            .map_err(|source| MergeError::Journal(JournalError::Read { path: candidate.clone(), source }))?;
+        if !parts.is_empty() {
+            return Ok(parts);
+        }
+    }
+    Err(MergeError::NoParts { folder: folder.to_owned() })
+}
+
+fn is_part(folder: &Path) -> bool {
+    folder.join(FILE_NAME).is_file()
+}
+
+fn parts_directly_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut parts = Vec::new();
+    if folder.is_dir() {
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            if is_part(&path) {
+                parts.push(path);
+            }
+        }
+    }
+    Ok(parts)
 }
 
 fn check_same_build(one: &Header, one_folder: &Path, other: &Header, other_folder: &Path) -> Result<(), MergeError> {
-    let differences = if one.identity.config_hash != other.identity.config_hash {
+    let differences = if one.identity != other.identity {
         other.identity.differences(&one.identity)
     } else if one.shard.count() != other.shard.count() {
         format!("one has {} shards, the other {}", one.shard.count(), other.shard.count())

@@ -16,7 +16,7 @@ use crate::atomic_file::{UnfinishedFile, WriteError};
 use crate::build::BuildIdentity;
 
 /// Rows that are held before they are written: enough to compress well, little enough to forget.
-const ROWS_A_GROUP: usize = 16_384;
+const ROWS_A_GROUP: usize = 4096;
 
 /// A value of a row.
 #[derive(Debug, Clone, PartialEq)]

@@ -106,6 +106,29 @@ pub enum LayoutWriteError {
         /// What is there.
         found: String,
     },
+    /// Annotations are there that are of no pair.
+    #[error(
+        "{}: holds {found} files for {pairs} pairs; those of earlier labels are among them: delete the folder and merge \
+         again",
+        .folder.display()
+    )]
+    OtherAnnotations {
+        /// The folder of a split's annotations.
+        folder: PathBuf,
+        /// How many files are in it.
+        found: u64,
+        /// How many pairs the split has.
+        pairs: u64,
+    },
+    /// The folder that images are to be put into is a link, as to somebody's ImageNet.
+    #[error(
+        "{}: is a link, and images put there would replace those that it points to; remove the link, or leave images out",
+        .folder.display()
+    )]
+    ImagesAreALink {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// A pair that the layout cannot hold.
     #[error(transparent)]
     Pair(#[from] PairError),

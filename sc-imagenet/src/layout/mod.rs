@@ -17,7 +17,7 @@ mod write;
 
 pub use error::{LayoutError, LayoutWriteError};
 pub use place_images::ImagePlacement;
-pub use read::{Layout, Pairs};
+pub use read::Layout;
 pub use write::LayoutWriter;
 
 /// The layout's folder in an output folder.

@@ -1,6 +1,5 @@
 //! The images of a layout: linked, copied, or left where they are.
 
-use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -29,14 +28,21 @@ pub enum ImagePlacement<'a> {
 pub(super) struct PlacedImages<'a> {
     placement: ImagePlacement<'a>,
     folder: PathBuf,
-    placed: HashSet<usize>,
-    class_folders: HashSet<usize>,
+    /// By image, and by class: whether its folder is there.
+    placed: Vec<bool>,
+    class_folders: Vec<bool>,
 }
 
 impl<'a> PlacedImages<'a> {
     /// None yet, in `folder`.
     pub(super) fn new(placement: ImagePlacement<'a>, folder: PathBuf) -> Self {
-        Self { placement, folder, placed: HashSet::new(), class_folders: HashSet::new() }
+        let (images, classes) = match placement {
+            ImagePlacement::Link(source) | ImagePlacement::Copy(source) => {
+                (source.images().len(), source.classes().len())
+            }
+            ImagePlacement::LeaveOut => (0, 0),
+        };
+        Self { placement, folder, placed: vec![false; images], class_folders: vec![false; classes] }
     }
 
     /// Puts the images of `pairs` into their places.
@@ -54,13 +60,13 @@ impl<'a> PlacedImages<'a> {
                     class: pair.category.clone(),
                     id: side.image.clone(),
                 })?;
-                if self.placed.insert(image) {
+                if !std::mem::replace(&mut self.placed[image], true) {
                     new.push(image);
                 }
                 let class = source.images()[image].class();
-                if self.class_folders.insert(class) {
-                    let folder = self.folder.join(&pair.category);
-                    fs::create_dir_all(&folder).map_err(at(&folder))?;
+                if !std::mem::replace(&mut self.class_folders[class], true) {
+                    make_folder(&self.folder)?;
+                    make_folder(&self.folder.join(&pair.category))?;
                 }
             }
         }
@@ -78,6 +84,14 @@ impl<'a> PlacedImages<'a> {
     }
 }
 
+/// Makes a folder, and sees to it that it is no link out of the data set.
+fn make_folder(folder: &Path) -> Result<(), LayoutWriteError> {
+    if folder.is_symlink() {
+        return Err(LayoutWriteError::ImagesAreALink { folder: folder.to_owned() });
+    }
+    Ok(fs::create_dir_all(folder).map_err(at(folder))?)
+}
+
 fn link_image(
     source: &ImageSource,
     image: usize,
@@ -85,6 +99,11 @@ fn link_image(
     unfinished: &Unfinished,
 ) -> Result<(), LayoutWriteError> {
     let file = source.file(image).ok_or_else(|| LayoutWriteError::CannotLink { image: source.describe(image) })?;
+    // An image of this very data set is in its place, and a link would point to itself.
+    let itself = |there: PathBuf| fs::canonicalize(&file).is_ok_and(|here| here == there);
+    if !destination.is_symlink() && fs::canonicalize(destination).is_ok_and(itself) {
+        return Ok(());
+    }
     // A relative target would be relative to the link.
     let target = std::path::absolute(&file).map_err(at(&file))?;
     Ok(unfinished.link(&target, destination)?)

@@ -1,9 +1,8 @@
 //! Reads a layout: what this crate wrote, or the published one.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::vec;
 
 use super::{LAYOUT_FOLDER, LayoutError, annotation};
 use crate::index::{self, read_image_index};
@@ -12,20 +11,15 @@ use crate::names::{PairName, image_file_name};
 use crate::split::Split;
 use crate::statistics::LayoutStatistics;
 
+/// No name of a pair is as long as this: a file is called by it.
+const LONGEST_LINE: u64 = 4096;
+
 /// A data set in the layout of SC-ImageNet.
 #[derive(Debug, Clone)]
 pub struct Layout {
     /// The folder that was given, in which the index is, if there is one.
     root: PathBuf,
     base: PathBuf,
-}
-
-/// The pairs of a split, read one by one.
-#[derive(Debug)]
-pub struct Pairs<'a> {
-    layout: &'a Layout,
-    split: Split,
-    names: vec::IntoIter<PairName>,
 }
 
 impl Layout {
@@ -49,36 +43,20 @@ impl Layout {
         }
     }
 
-    /// The folder in which `Layout`, `PairAnnotation` and `JPEGImages` are.
-    pub fn base(&self) -> &Path {
-        &self.base
-    }
-
-    /// The names of a split's pairs, in the order of its list.
+    /// The names of a split's pairs, in the order of its list, read line by line.
     ///
     /// # Errors
     ///
-    /// [`LayoutError`], where the list is not there, or with the line that is no pair's name.
-    pub fn pair_names(&self, split: Split) -> Result<Vec<PairName>, LayoutError> {
+    /// [`LayoutError`], where the list is not there; a line that is no pair's name comes as one in its place.
+    pub fn pair_names(
+        &self,
+        split: Split,
+    ) -> Result<impl Iterator<Item = Result<PairName, LayoutError>> + use<>, LayoutError> {
         let path = self.base.join("Layout/large").join(format!("{}.txt", split.name()));
         let hint = "; has the build that made the folder been finished?";
-        let bytes = read_needed(&path, || format!("the split `{}`", split.name()), hint)?;
-        let wrong = |line, problem| LayoutError::Line { path: path.clone(), line, problem };
-        let mut names = Vec::new();
-        let mut rest = bytes.as_slice();
-        for line in 1.. {
-            if rest.is_empty() {
-                break;
-            }
-            let Some(end) = rest.iter().position(|&byte| byte == b'\n') else {
-                let problem = "has no newline at its end, and the published loaders would drop its pair; add one";
-                return Err(wrong(line, problem.to_owned()));
-            };
-            let text = std::str::from_utf8(&rest[..end]).map_err(|_| wrong(line, "is not UTF-8".to_owned()))?;
-            names.push(text.parse::<PairName>().map_err(|error| wrong(line, error.to_string()))?);
-            rest = &rest[end + 1..];
-        }
-        Ok(names)
+        let needed_by = || format!("the split `{}`", split.name());
+        let file = File::open(&path).map_err(|source| cannot_read(&path, source, needed_by, hint))?;
+        Ok(PairList { path, file: BufReader::new(file), line: 0, bytes: Vec::new(), failed: false })
     }
 
     /// Reads the annotation of a pair.
@@ -90,17 +68,21 @@ impl Layout {
         let path = self.base.join("PairAnnotation").join(split.name()).join(format!("{name}.json"));
         let hint = "; its name holds a `:`, which Windows does not take in file names";
         let hint = if cfg!(windows) { hint } else { "" };
-        let bytes = read_needed(&path, || format!("Layout/large/{}.txt", split.name()), hint)?;
+        let needed_by = || format!("Layout/large/{}.txt", split.name());
+        let bytes = fs::read(&path).map_err(|source| cannot_read(&path, source, needed_by, hint))?;
         annotation::from_json(&path, &bytes, split, name)
     }
 
-    /// Every pair of a split, in the order of its list.
+    /// Every pair of a split, in the order of its list, read one by one.
     ///
     /// # Errors
     ///
     /// Those of [`pair_names`](Self::pair_names); each pair comes with its own.
-    pub fn pairs(&self, split: Split) -> Result<Pairs<'_>, LayoutError> {
-        Ok(Pairs { layout: self, split, names: self.pair_names(split)?.into_iter() })
+    pub fn pairs(
+        &self,
+        split: Split,
+    ) -> Result<impl Iterator<Item = Result<LabelledPair, LayoutError>> + '_, LayoutError> {
+        Ok(self.pair_names(split)?.map(move |name| self.read_pair(split, &name?)))
     }
 
     /// Where an image of a pair is, if images are there at all.
@@ -139,22 +121,59 @@ impl Layout {
     }
 }
 
-impl Iterator for Pairs<'_> {
-    type Item = Result<LabelledPair, LayoutError>;
+/// The lines of a list of pairs.
+struct PairList {
+    path: PathBuf,
+    file: BufReader<File>,
+    /// Lines read so far.
+    line: u64,
+    bytes: Vec<u8>,
+    /// The disk has failed: nothing more is to be had.
+    failed: bool,
+}
 
-    fn next(&mut self) -> Option<Self::Item> {
-        let name = self.names.next()?;
-        Some(self.layout.read_pair(self.split, &name))
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        self.names.size_hint()
+impl PairList {
+    /// Reads the next line without its end; `None` after the last.
+    fn next_line(&mut self) -> Result<Option<&str>, LayoutError> {
+        self.line += 1;
+        self.bytes.clear();
+        if self.failed {
+            return Ok(None);
+        }
+        if let Err(source) = self.file.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut self.bytes) {
+            self.failed = true;
+            return Err(LayoutError::Unreadable { path: self.path.clone(), source });
+        }
+        if self.bytes.is_empty() {
+            return Ok(None);
+        }
+        let problem = match self.bytes.strip_suffix(b"\n").map(std::str::from_utf8) {
+            Some(Ok(text)) => return Ok(Some(text)),
+            Some(Err(_)) => "is not UTF-8",
+            None if self.bytes.len() as u64 == LONGEST_LINE => "is far too long for the name of a pair",
+            None => "has no newline at its end, and the published loaders would drop its pair; add one",
+        };
+        Err(LayoutError::Line { path: self.path.clone(), line: self.line, problem: problem.to_owned() })
     }
 }
 
-fn read_needed(path: &Path, needed_by: impl FnOnce() -> String, hint: &'static str) -> Result<Vec<u8>, LayoutError> {
-    fs::read(path).map_err(|source| match source.kind() {
+impl Iterator for PairList {
+    type Item = Result<PairName, LayoutError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let name = match self.next_line() {
+            Ok(None) => return None,
+            Ok(Some(text)) => text.parse::<PairName>(),
+            Err(error) => return Some(Err(error)),
+        };
+        let (path, line) = (self.path.clone(), self.line);
+        Some(name.map_err(|error| LayoutError::Line { path, line, problem: error.to_string() }))
+    }
+}
+
+fn cannot_read(path: &Path, source: io::Error, needed_by: impl FnOnce() -> String, hint: &'static str) -> LayoutError {
+    match source.kind() {
         io::ErrorKind::NotFound => LayoutError::Missing { path: path.to_owned(), needed_by: needed_by(), hint },
         _ => LayoutError::Unreadable { path: path.to_owned(), source },
-    })
+    }
 }

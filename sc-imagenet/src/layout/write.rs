@@ -161,6 +161,7 @@ impl<'a> LayoutWriter<'a> {
     ///
     /// [`LayoutWriteError`].
     pub fn finish(self, facts: &DatasheetFacts) -> Result<LayoutStatistics, LayoutWriteError> {
+        self.check_annotations()?;
         let Self { out, unfinished, identity, statistics, .. } = self;
         for list in self.lists {
             list.finish()?;
@@ -171,6 +172,19 @@ impl<'a> LayoutWriter<'a> {
         write_mark(&out, &identity, true, &unfinished)?;
         unfinished.end()?;
         Ok(statistics)
+    }
+
+    /// Fails if there are annotations of other pairs, as where labels were made anew and came out otherwise.
+    fn check_annotations(&self) -> Result<(), LayoutWriteError> {
+        for split in Split::ALL {
+            let folder = self.annotations.join(split.name());
+            let found = fs::read_dir(&folder).map_err(at(&folder))?.count() as u64;
+            let pairs = self.statistics.pairs(split);
+            if found != pairs {
+                return Err(LayoutWriteError::OtherAnnotations { folder, found, pairs });
+            }
+        }
+        Ok(())
     }
 }
 
@@ -184,7 +198,7 @@ fn check_what_is_there(out: &Path, identity: &BuildIdentity) -> Result<(), Layou
         };
     };
     let mark: Mark = serde_json::from_slice(&bytes).map_err(|_| not_ours(MARK))?;
-    if mark.identity.config_hash != identity.config_hash {
+    if mark.identity != *identity {
         let differences = identity.differences(&mark.identity);
         return Err(LayoutWriteError::OtherConfig { out: out.to_owned(), differences });
     }
@@ -196,7 +210,7 @@ fn write_mark(out: &Path, identity: &BuildIdentity, complete: bool, unfinished: 
     match serde_json::to_vec_pretty(&mark) {
         Ok(mut bytes) => {
             bytes.push(b'\n');
-            unfinished.write(&out.join(MARK), &bytes)
+            unfinished.write_synced(&out.join(MARK), &bytes)
         }
         Err(error) => panic!("a configuration that JSON cannot hold: {error}"),
     }

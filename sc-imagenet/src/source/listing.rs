@@ -71,26 +71,27 @@ impl Listing {
         }
         self.images
             .sort_unstable_by(|a, b| (a.class, a.id(), &a.name, a.place).cmp(&(b.class, b.id(), &b.name, b.place)));
-        let mut kept: Vec<SourceImage> = Vec::with_capacity(self.images.len());
-        for image in std::mem::take(&mut self.images) {
-            match kept.last() {
-                Some(before) if before.class == image.class && before.id() == image.id() => {
-                    let class = &classes[image.class as usize];
-                    let reason = format!("has the id `{}`, and so has `{}`; rename one", image.id(), before.name);
-                    self.refused.push(RefusedImage { path: format!("{class}/{}", image.name), reason });
-                }
-                _ => kept.push(image),
+        let refused = &mut self.refused;
+        self.images.dedup_by(|image, before| {
+            let same = before.class == image.class && before.id() == image.id();
+            if same {
+                let class = &classes[image.class as usize];
+                let reason = format!("has the id `{}`, and so has `{}`; rename one", image.id(), before.name);
+                refused.push(RefusedImage { path: format!("{class}/{}", image.name), reason });
             }
-        }
+            same
+        });
+        let mut images = self.images;
+        images.shrink_to_fit();
         self.refused.sort_unstable_by(|a, b| (&a.path, &a.reason).cmp(&(&b.path, &b.reason)));
 
-        if kept.is_empty() {
+        if images.is_empty() {
             let first = self.refused.first().map(|image| format!("{}: {}", image.path, image.reason));
             let path = files.into_iter().next().unwrap_or_default();
             return Err(SourceError::NoImages { path, refused: self.refused.len(), first });
         }
-        let starts = (0..=classes.len()).map(|class| kept.partition_point(|image| image.class() < class)).collect();
-        Ok(ImageSource { form, files, classes, starts, images: kept, refused: self.refused })
+        let starts = (0..=classes.len()).map(|class| images.partition_point(|image| image.class() < class)).collect();
+        Ok(ImageSource { form, files, classes, starts, images, refused: self.refused })
     }
 }
 

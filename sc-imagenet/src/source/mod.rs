@@ -35,7 +35,7 @@ pub enum SourceForm {
 
 /// A listed source of images.
 ///
-/// Images are numbered in their fixed order. Memory is in proportion to their number, about a hundred bytes each.
+/// Images are numbered in their fixed order. Memory is in proportion to their number, about 75 bytes each.
 #[derive(Debug, Clone)]
 pub struct ImageSource {
     form: SourceForm,

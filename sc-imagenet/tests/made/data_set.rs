@@ -1,5 +1,8 @@
 //! Labels as a matcher might make them, and whole folders as maps.
 
+// no test uses all of it
+#![allow(dead_code)]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,8 +10,8 @@ use std::path::{Path, PathBuf};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use sc_imagenet::{
-    BuildIdentity, DatasheetFacts, ImageRejection, Journal, JudgedImage, LabelledPair, PairDifficulty, PairSide,
-    Record, Shard, Split, part_folder,
+    BuildIdentity, DatasheetFacts, ImagePlacement, ImageRejection, Journal, JudgedImage, LabelledPair,
+    LayoutStatistics, MergeError, MergeOptions, PairDifficulty, PairSide, Record, Shard, Split, merge, part_folder,
 };
 
 pub const MAX_POINTS: usize = 40;
@@ -17,7 +20,6 @@ pub fn identity() -> BuildIdentity {
     BuildIdentity::new("c0ffee", &serde_json::json!({"consistency": {"cycle_share": 0.5}, "seed": 7}))
 }
 
-#[allow(dead_code)]
 pub fn facts() -> DatasheetFacts {
     DatasheetFacts {
         title: "Cups and lamps".to_owned(),
@@ -72,7 +74,6 @@ pub fn image(number: u64, class: &str, id: &str) -> JudgedImage {
 }
 
 /// The work of a small build of two classes, a unit an image: what became of it, and its pairs with two others.
-#[allow(dead_code)]
 pub fn work(images_a_class: u64) -> Vec<Vec<Record>> {
     let unit = |number: u64| {
         let class = if number < images_a_class { "cup" } else { "lamp" };
@@ -86,22 +87,40 @@ pub fn work(images_a_class: u64) -> Vec<Vec<Record>> {
 }
 
 /// Does the units of `work` that fall to a shard, and finishes it.
-#[allow(dead_code)]
 pub fn build_shard(out: &Path, shard: Shard, work: &[Vec<Record>]) -> PathBuf {
     let part = part_folder(out, shard);
     let (mut journal, finished) = Journal::open(&part, &identity(), shard, MAX_POINTS).unwrap();
-    for unit in shard.range(work.len() as u64) {
-        if finished.kept(unit).is_none() {
-            journal.append(&work[unit as usize]).unwrap();
+    for unit in shard.range(work.len()) {
+        if finished.kept(unit as u64).is_none() {
+            journal.append(&work[unit]).unwrap();
         }
     }
     journal.finish().unwrap();
     part
 }
 
+/// Files by their paths within a folder.
+pub type Files = BTreeMap<PathBuf, Vec<u8>>;
+
+pub fn merge_into(out: &Path, parts: &[PathBuf], images: ImagePlacement<'_>) -> Result<LayoutStatistics, MergeError> {
+    merge(parts, out, &MergeOptions { images, max_points: MAX_POINTS, facts: facts() }, |_, _| ())
+}
+
+/// The data set of these parts, without images.
+pub fn merged(parts: &[PathBuf]) -> Files {
+    let out = tempfile::tempdir().unwrap();
+    merge_into(out.path(), parts, ImagePlacement::LeaveOut).unwrap();
+    snapshot(out.path())
+}
+
+/// The data set of a build in one part.
+pub fn single(work: &[Vec<Record>]) -> Files {
+    let folder = tempfile::tempdir().unwrap();
+    merged(&[build_shard(folder.path(), Shard::WHOLE, work)])
+}
+
 /// Every file under a folder by its path: content, or where a link points. Parts of builds are left out.
-#[allow(dead_code)]
-pub fn snapshot(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+pub fn snapshot(root: &Path) -> Files {
     let mut files = BTreeMap::new();
     let mut waiting = vec![root.to_owned()];
     while let Some(folder) = waiting.pop() {
@@ -139,7 +158,6 @@ fn side(image: &'static str, points: usize) -> impl Strategy<Value = PairSide> {
 }
 
 /// Any pair with this number that can be written.
-#[allow(dead_code)]
 pub fn any_pair(number: u64) -> impl Strategy<Value = LabelledPair> {
     (1_usize..=MAX_POINTS).prop_flat_map(move |points| {
         let confidences = prop_oneof![Just(Vec::new()), vec(0.0_f32..=1.0, points)];
