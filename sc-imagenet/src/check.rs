@@ -3,7 +3,6 @@
 use std::fmt;
 use std::fs;
 use std::io;
-use std::panic;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
@@ -12,7 +11,7 @@ use std::time::{Duration, Instant};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::decode::{DecodeLimits, Refusal, decode};
+use crate::decode::{self, DecodeLimits, Refusal, decode_guarded};
 use crate::image_set::{ImageEntry, ImageSet};
 use crate::tree::ClassTree;
 use crate::verdict_cache::{Stamp, Verdict, VerdictCache};
@@ -197,17 +196,15 @@ fn judge(index: usize, root: &Path, file: &str, limits: &DecodeLimits, known: &V
     if let Some(verdict) = stamp.and_then(|stamp| known.get(file, stamp)) {
         return Judged { index, verdict: verdict.clone(), stamp, cached: true };
     }
-    // Decoders are other people's code on other people's bytes: one that panics must not end a check of a million.
-    let decoded = panic::catch_unwind(|| decode(&path, limits).map_err(|error| error.refusal));
+    let decoded = decode::read(&path, limits).and_then(|bytes| decode_guarded(&bytes, limits));
     let (verdict, stamp) = match decoded {
-        Ok(Ok(image)) => {
+        Ok(image) => {
             let (width, height) = image.dimensions();
             (Verdict::Ok { width, height }, stamp)
         }
         // A file that cannot be read today may be readable tomorrow, with the same size and time.
-        Ok(Err(refusal @ Refusal::Unreadable(_))) => (refused(&refusal), None),
-        Ok(Err(refusal)) => (refused(&refusal), stamp),
-        Err(_) => (refused(&"makes the decoder panic; convert it with another program, or delete it"), stamp),
+        Err(refusal @ Refusal::Unreadable(_)) => (refused(&refusal), None),
+        Err(refusal) => (refused(&refusal), stamp),
     };
     Judged { index, verdict, stamp, cached: false }
 }

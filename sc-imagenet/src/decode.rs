@@ -2,8 +2,10 @@
 
 use std::fs::{self, File};
 use std::io::{self, Cursor, Read};
+use std::panic;
 use std::path::{Path, PathBuf};
 
+use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbImage};
 use serde::{Deserialize, Serialize};
 
@@ -110,6 +112,9 @@ pub enum Refusal {
         /// What the decoder says.
         detail: String,
     },
+    /// The decoder itself fails.
+    #[error("makes the decoder panic; convert it with another program, or delete it")]
+    DecoderPanic,
 }
 
 /// Reads an image file as 8-bit RGB, upright.
@@ -166,8 +171,27 @@ pub fn decode_bytes(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage, Ref
     Ok(on_white(image))
 }
 
+/// [`decode_bytes`] that comes back whatever the decoder does: decoders are other people's code on other people's bytes,
+/// and one that panics must not end a run over a million images.
+pub(crate) fn decode_guarded(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage, Refusal> {
+    panic::catch_unwind(|| decode_bytes(bytes, limits)).unwrap_or(Err(Refusal::DecoderPanic))
+}
+
+/// Whether an encoded image is stored as it is to be seen, so that coordinates of the upright image are also those of a
+/// program that ignores the EXIF orientation, as the published loaders do. Bytes that are no image are.
+pub fn is_stored_upright(bytes: &[u8]) -> bool {
+    let Ok((format, _)) = supported_format(bytes) else {
+        return true;
+    };
+    let orientation = panic::catch_unwind(|| {
+        let mut decoder = ImageReader::with_format(Cursor::new(bytes), format).into_decoder().ok()?;
+        decoder.orientation().ok()
+    });
+    matches!(orientation, Err(_) | Ok(None | Some(Orientation::NoTransforms)))
+}
+
 /// The whole file, if it is one and not too large.
-fn read(path: &Path, limits: &DecodeLimits) -> Result<Vec<u8>, Refusal> {
+pub(crate) fn read(path: &Path, limits: &DecodeLimits) -> Result<Vec<u8>, Refusal> {
     // Asked before opening: to open a pipe is to wait for its other end.
     let metadata = fs::metadata(path).map_err(Refusal::Unreadable)?;
     if !metadata.is_file() {

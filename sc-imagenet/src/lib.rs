@@ -13,6 +13,10 @@
 //!   are noticed; sizes are refused by the header, before memory is allocated.
 //! - *A second look is free.* Verdicts are cached by path, size and modification time.
 //!
+//! It is also where what a trained matcher has to say becomes a data set: images are read from class folders, tars of tars
+//! or WebDataset shards without unpacking ([`ImageSource`]), finished work is kept in a [`Journal`] that survives being
+//! killed, [`merge()`] makes one data set of any number of shards, and [`Layout`] reads it, and the published one, back.
+//!
 //! For those who have no images yet, and for tests, [`drawn`] makes some: objects with exact key points, from a seed.
 //!
 //! The crate knows nothing of tensors or networks. Sizes are in pixels of the upright image.
@@ -46,12 +50,24 @@
 //! # }
 //! ```
 
+mod atomic_file;
+mod build;
 mod check;
 mod container;
+mod datasheet;
 mod decode;
 pub mod drawn;
 mod image_set;
+mod index;
+mod judged_image;
+mod labelled_pair;
+mod layout;
+mod names;
 mod pairs;
+mod shard;
+mod source;
+mod split;
+mod statistics;
 mod tree;
 mod verdict_cache;
 
@@ -60,8 +76,20 @@ mod verdict_cache;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+pub use atomic_file::WriteError;
+pub use build::{BuildIdentity, Finished, Journal, JournalError, MergeError, MergeOptions, Record, merge, part_folder};
 pub use check::{CheckConfig, CheckError, CheckReport, Checked, ClassCount, RefusedImage, check};
-pub use decode::{DecodeError, DecodeLimits, Refusal, decode, decode_bytes};
+pub use datasheet::DatasheetFacts;
+pub use decode::{DecodeError, DecodeLimits, Refusal, decode, decode_bytes, is_stored_upright};
 pub use image_set::{ImageEntry, ImageSet, TooFewClasses};
+pub use index::{ImageRows, IndexError, read_image_index};
+pub use judged_image::{ImageRejection, JudgedImage, JudgedImageError};
+pub use labelled_pair::{DEFAULT_MAX_POINTS, LabelledPair, PairDifficulty, PairError, PairProblem, PairSide};
+pub use layout::{ImagePlacement, Layout, LayoutError, LayoutWriteError, LayoutWriter};
+pub use names::{NameError, NameKind, NameProblem, PairName, PairNameError};
 pub use pairs::{Balance, PairSampler, TrainPair};
+pub use shard::{Shard, ShardError};
+pub use source::{ImageSource, SourceError, SourceForm, SourceImage};
+pub use split::{Split, split_of_images};
+pub use statistics::{ClassStatistics, LayoutStatistics, Mean};
 pub use tree::{ClassFolder, ClassTree, Half, TreeError};

@@ -219,7 +219,8 @@ fn list(folder: &Path) -> Result<Listing, TreeError> {
     Ok(listing)
 }
 
-fn has_image_extension(name: &OsStr) -> bool {
+/// Whether a file of this name is looked at as an image.
+pub(crate) fn has_image_extension(name: &OsStr) -> bool {
     Path::new(name)
         .extension()
         .and_then(OsStr::to_str)

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use image::codecs::{jpeg::JpegEncoder, png::PngEncoder, webp::WebPEncoder};
 use image::{DynamicImage, ExtendedColorType, ImageEncoder, ImageFormat, Rgb, RgbImage};
-use sc_imagenet::{DecodeLimits, decode, decode_bytes};
+use sc_imagenet::{DecodeLimits, decode, decode_bytes, is_stored_upright};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new("tests/fixtures").join(name)
@@ -117,6 +117,7 @@ fn exif_orientation_is_applied_in_every_format_that_has_it() {
         encode(&stored, WebPEncoder::new_lossless(&mut webp), orientation);
         for bytes in [png, webp] {
             assert_eq!(decode_bytes(&bytes, &DecodeLimits::default()).unwrap(), expected, "{orientation}");
+            assert_eq!(is_stored_upright(&bytes), orientation == 1, "{orientation}");
         }
         // JPEG is lossy: four quarters of plain colour, on whole blocks
         let quarters = RgbImage::from_fn(32, 16, |x, y| Rgb([(x / 16 * 200) as u8, (y / 8 * 200) as u8, 50]));

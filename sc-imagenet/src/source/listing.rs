@@ -1,0 +1,103 @@
+//! A listing in the making: what was found, in any order, becomes a source in the fixed order.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::PathBuf;
+
+use super::{ImageSource, Place, SourceError, SourceForm, SourceImage};
+use crate::check::RefusedImage;
+use crate::names::{NameError, check_class_name, check_image_id, check_lengths, id_within};
+
+/// What was found so far.
+#[derive(Default)]
+pub(super) struct Listing {
+    /// Numbers of the classes in the order in which they were met.
+    classes: BTreeMap<String, u32>,
+    images: Vec<SourceImage>,
+    refused: Vec<RefusedImage>,
+    /// Classes whose name cannot stand in the layout, with the number of their images.
+    refused_classes: BTreeMap<String, (NameError, u64)>,
+}
+
+impl Listing {
+    /// An image of `class`; `stem` is the part of `name` in front of the extension and behind folders.
+    pub(super) fn add(&mut self, class: &str, name: &str, stem: Range<usize>, place: Place) {
+        if let Err(error) = check_class_name(class) {
+            self.refused_classes.entry(class.to_owned()).or_insert((error, 0)).1 += 1;
+            return;
+        }
+        let range = id_within(class, name, stem);
+        let id = name.get(range.clone()).unwrap_or_default();
+        if let Err(error) = check_image_id(id).and_then(|()| check_lengths(class, id)) {
+            return self.refuse(format!("{class}/{name}"), error.to_string());
+        }
+        // A name has fewer bytes than a file name may have, and a class is met for every image at most.
+        let (Ok(start), Ok(end), Ok(next)) =
+            (u32::try_from(range.start), u32::try_from(range.end), u32::try_from(self.classes.len()))
+        else {
+            return self.refuse(format!("{class}/{name}"), "is more than can be numbered".to_owned());
+        };
+        let class = match self.classes.get(class) {
+            Some(&known) => known,
+            None => {
+                self.classes.insert(class.to_owned(), next);
+                next
+            }
+        };
+        self.images.push(SourceImage { class, place, name: name.into(), id: start..end });
+    }
+
+    /// Something that is not used: its path within the source, and why.
+    pub(super) fn refuse(&mut self, path: String, reason: String) {
+        self.refused.push(RefusedImage { path, reason });
+    }
+
+    /// The source: sorted, and no id twice in a class.
+    pub(super) fn finish(mut self, form: SourceForm, files: Vec<PathBuf>) -> Result<ImageSource, SourceError> {
+        for (class, (error, images)) in std::mem::take(&mut self.refused_classes) {
+            self.refuse(class, format!("{error} (its {images} images are left out)"));
+        }
+
+        let mut number_in_order = vec![0; self.classes.len()];
+        let classes: Vec<String> = (0..)
+            .zip(std::mem::take(&mut self.classes))
+            .map(|(number, (name, met))| {
+                number_in_order[met as usize] = number;
+                name
+            })
+            .collect();
+        for image in &mut self.images {
+            image.class = number_in_order[image.class as usize];
+        }
+        self.images
+            .sort_unstable_by(|a, b| (a.class, a.id(), &a.name, a.place).cmp(&(b.class, b.id(), &b.name, b.place)));
+        let refused = &mut self.refused;
+        self.images.dedup_by(|image, before| {
+            let same = before.class == image.class && before.id() == image.id();
+            if same {
+                let class = &classes[image.class as usize];
+                let reason = format!("has the id `{}`, and so has `{}`; rename one", image.id(), before.name);
+                refused.push(RefusedImage { path: format!("{class}/{}", image.name), reason });
+            }
+            same
+        });
+        let mut images = self.images;
+        images.shrink_to_fit();
+        self.refused.sort_unstable_by(|a, b| (&a.path, &a.reason).cmp(&(&b.path, &b.reason)));
+
+        if images.is_empty() {
+            let first = self.refused.first().map(|image| format!("{}: {}", image.path, image.reason));
+            let path = files.into_iter().next().unwrap_or_default();
+            return Err(SourceError::NoImages { path, refused: self.refused.len(), first });
+        }
+        let starts = (0..=classes.len()).map(|class| images.partition_point(|image| image.class() < class)).collect();
+        Ok(ImageSource { form, files, classes, starts, images, refused: self.refused })
+    }
+}
+
+/// The part of a path behind its folders and in front of its last extension.
+pub(super) fn last_stem(path: &str) -> Range<usize> {
+    let start = path.rfind('/').map_or(0, |slash| slash + 1);
+    let end = path[start..].rfind('.').map_or(path.len(), |dot| start + dot);
+    start..end
+}

@@ -1,0 +1,163 @@
+//! What a data set amounts to, in numbers.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::Serialize;
+
+use crate::judged_image::JudgedImage;
+use crate::labelled_pair::LabelledPair;
+use crate::split::Split;
+
+/// Bins of the histogram of confidences.
+const BINS: usize = 10;
+
+/// Counts of a data set. They do not depend on the order in which pairs and images are counted.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct LayoutStatistics {
+    /// Counts of every class, by name.
+    pub classes: BTreeMap<String, ClassStatistics>,
+    /// How many images were rejected for each reason.
+    pub rejections: BTreeMap<String, u64>,
+    /// How many pairs have so many key points.
+    pub pairs_by_points: BTreeMap<usize, u64>,
+    /// The confidences of all points.
+    pub confidences: Mean,
+    /// How many points have a confidence within `[i/10, (i+1)/10)`, 1 belonging to the last.
+    pub confidence_histogram: [u64; BINS],
+    /// The cycle errors of all points, in pixels of the source image.
+    pub cycle_errors: Mean,
+    /// Which splits each image has pairs in, as bits, by class.
+    #[serde(skip)]
+    splits_of_images: BTreeMap<String, HashMap<String, u8>>,
+}
+
+/// Counts of a class.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ClassStatistics {
+    /// Images judged; 0 where there is no index of images.
+    pub judged: u64,
+    /// Images kept.
+    pub kept: u64,
+    /// Pairs of each split, in the order of [`Split::ALL`].
+    pub pairs: [u64; 2],
+    /// Key points of all its pairs.
+    pub points: u64,
+    /// How many images were rejected for each reason.
+    pub rejections: BTreeMap<String, u64>,
+}
+
+/// A mean that does not depend on the order of its terms: they are summed as whole multiples of 2⁻³².
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Mean {
+    terms: u64,
+    sum: i128,
+}
+
+impl Mean {
+    /// Terms so far.
+    pub fn terms(&self) -> u64 {
+        self.terms
+    }
+
+    /// The mean; `None` without a term.
+    pub fn value(&self) -> Option<f64> {
+        (self.terms > 0).then(|| self.sum as f64 / 2_f64.powi(32) / self.terms as f64)
+    }
+
+    fn add(&mut self, value: f32) {
+        self.terms += 1;
+        // Saturates beyond what any image can have, as may stand in the files of others.
+        self.sum = self.sum.saturating_add((f64::from(value) * 2_f64.powi(32)).round() as i128);
+    }
+}
+
+impl Serialize for Mean {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.value().serialize(serializer)
+    }
+}
+
+impl LayoutStatistics {
+    /// Counts a pair.
+    pub fn add_pair(&mut self, pair: &LabelledPair) {
+        let points = pair.source.points.len();
+        let class = self.classes.entry(pair.category.clone()).or_default();
+        class.pairs[pair.split.place()] += 1;
+        class.points += points as u64;
+        *self.pairs_by_points.entry(points).or_default() += 1;
+        for &confidence in &pair.confidences {
+            self.confidences.add(confidence);
+            let bin = (confidence * BINS as f32) as usize;
+            self.confidence_histogram[bin.min(BINS - 1)] += 1;
+        }
+        pair.cycle_errors.iter().for_each(|&error| self.cycle_errors.add(error));
+        let images = self.splits_of_images.entry(pair.category.clone()).or_default();
+        for image in [&pair.source.image, &pair.target.image] {
+            *images.entry(image.clone()).or_default() |= 1 << pair.split.place();
+        }
+    }
+
+    /// Counts a judged image.
+    pub fn add_image(&mut self, image: &JudgedImage) {
+        let class = self.classes.entry(image.class.clone()).or_default();
+        class.judged += 1;
+        match &image.rejection {
+            None => class.kept += 1,
+            Some(rejection) => {
+                *class.rejections.entry(rejection.reason.clone()).or_default() += 1;
+                *self.rejections.entry(rejection.reason.clone()).or_default() += 1;
+            }
+        }
+    }
+
+    /// Images judged.
+    pub fn judged(&self) -> u64 {
+        self.classes.values().map(|class| class.judged).sum()
+    }
+
+    /// Images kept.
+    pub fn kept(&self) -> u64 {
+        self.classes.values().map(|class| class.kept).sum()
+    }
+
+    /// Pairs of a split.
+    pub fn pairs(&self, split: Split) -> u64 {
+        self.classes.values().map(|class| class.pairs[split.place()]).sum()
+    }
+
+    /// Key points of all pairs.
+    pub fn points(&self) -> u64 {
+        self.classes.values().map(|class| class.points).sum()
+    }
+
+    /// The mean number of key points of a pair; `None` without pairs.
+    pub fn points_a_pair(&self) -> Option<f64> {
+        let pairs: u64 = self.pairs_by_points.values().sum();
+        (pairs > 0).then(|| self.points() as f64 / pairs as f64)
+    }
+
+    /// Images that have a pair.
+    pub fn paired_images(&self) -> u64 {
+        self.splits_of_images.values().map(|images| images.len() as u64).sum()
+    }
+
+    /// Images that have pairs in both splits, so that validation sees what was trained on.
+    pub fn images_in_both_splits(&self) -> u64 {
+        let both = |images: &HashMap<String, u8>| images.values().filter(|&&splits| splits == 3).count() as u64;
+        self.splits_of_images.values().map(both).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mean_of_anything_is_no_panic() {
+        let mut mean = Mean::default();
+        [1.0, 2.5].into_iter().for_each(|value| mean.add(value));
+        assert_eq!((mean.terms(), mean.value()), (2, Some(1.75)));
+        [f32::MAX, f32::MAX].into_iter().for_each(|value| mean.add(value));
+        assert!(mean.value().is_some_and(f64::is_finite));
+    }
+}

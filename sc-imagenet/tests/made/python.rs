@@ -1,0 +1,18 @@
+//! The script that walks a layout, where there is a Python to run it.
+
+use std::path::Path;
+use std::process::Command;
+
+/// Walks a data set as a program would that knows nothing but the description of the layout; `None` without Python.
+pub fn walk_with_python(out: &Path, more: &[&str]) -> Option<Result<String, String>> {
+    let script = Path::new("tests/walk_layout.py");
+    let output = match Command::new("python3").arg(script).arg(out).args(more).output() {
+        Ok(output) => output,
+        Err(error) => {
+            println!("skipped: python3 cannot be run ({error})");
+            return None;
+        }
+    };
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    Some(if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) })
+}
