@@ -5,6 +5,8 @@ mod schema;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 pub use schema::{
@@ -19,19 +21,7 @@ impl TrainConfig {
     /// A file that cannot be read or parsed, an unknown key (the nearest known one is named), a value of the wrong
     /// type or out of range.
     pub fn load(base: TrainConfig, file: Option<&Path>, settings: &[String]) -> Result<TrainConfig> {
-        let mut table = Table::try_from(&base).context("the default configuration does not serialise")?;
-        let known = table.clone();
-        if let Some(path) = file {
-            let text = std::fs::read_to_string(path)
-                .with_context(|| format!("cannot read the configuration {}", path.display()))?;
-            let given: Table = text.parse().with_context(|| format!("{} is not valid TOML", path.display()))?;
-            merge(&mut table, given, &known, "").with_context(|| format!("in {}", path.display()))?;
-        }
-        for setting in settings {
-            let given = parse_setting(setting)?;
-            merge(&mut table, given, &known, "").with_context(|| format!("in --set {setting}"))?;
-        }
-        let config: TrainConfig = table.try_into().context("the configuration has a value of the wrong type")?;
+        let config = load_over(base, file, settings)?;
         config.check()?;
         Ok(config)
     }
@@ -50,6 +40,28 @@ impl TrainConfig {
         let (a, b) = (Table::try_from(self)?, Table::try_from(other)?);
         Ok(difference(&a, &b, "", except))
     }
+}
+
+/// Any configuration with `file` (if any) and the `key=value` settings merged over `base`; what the values may be is not
+/// checked.
+///
+/// # Errors
+///
+/// A file that cannot be read or parsed, an unknown key (the nearest known one is named), a value of the wrong type.
+pub fn load_over<C: Serialize + DeserializeOwned>(base: C, file: Option<&Path>, settings: &[String]) -> Result<C> {
+    let mut table = Table::try_from(&base).context("the default configuration does not serialise")?;
+    let known = table.clone();
+    if let Some(path) = file {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read the configuration {}", path.display()))?;
+        let given: Table = text.parse().with_context(|| format!("{} is not valid TOML", path.display()))?;
+        merge(&mut table, given, &known, "").with_context(|| format!("in {}", path.display()))?;
+    }
+    for setting in settings {
+        let given = parse_setting(setting)?;
+        merge(&mut table, given, &known, "").with_context(|| format!("in --set {setting}"))?;
+    }
+    table.try_into().context("the configuration has a value of the wrong type")
 }
 
 /// `a.b.c=value` as a nested table; the value is TOML, or else a plain string.

@@ -58,21 +58,36 @@ impl Foregrounds {
         label: Option<usize>,
         deepest: &Tensor<4>,
         grid: Grid,
-        mut at_scale: impl FnMut(f64) -> Result<Tensor<4>>,
+        at_scale: impl FnMut(f64) -> Result<Tensor<4>>,
     ) -> Result<Tensor<3>> {
         let key = (path.to_owned(), label);
         if let Some(mask) = self.made.get(&key) {
             return Ok(mask.clone());
         }
+        let mask = self.make(label, deepest, grid, at_scale)?;
+        self.made.insert(key, mask.clone());
+        Ok(mask)
+    }
+
+    /// The mask of an image that is not kept; otherwise as [`Foregrounds::of_scales`].
+    ///
+    /// # Errors
+    ///
+    /// Those of `at_scale`.
+    pub fn make(
+        &self,
+        label: Option<usize>,
+        deepest: &Tensor<4>,
+        grid: Grid,
+        mut at_scale: impl FnMut(f64) -> Result<Tensor<4>>,
+    ) -> Result<Tensor<3>> {
         let label = label.unwrap_or_else(|| predicted_classes(self.classifier.logits(deepest.clone()))[0]);
         let mut maps = Vec::new();
         for &scale in &self.config.map.scales {
             let features = if scale == 1.0 { deepest.clone() } else { at_scale(scale)? };
             maps.push(self.classifier.activation_maps(features, &[label]));
         }
-        let mask = mask(combine_maps(&maps, grid), &self.config.map);
-        self.made.insert(key, mask.clone());
-        Ok(mask)
+        Ok(mask(combine_maps(&maps, grid), &self.config.map))
     }
 
     /// The mask of an image file, if it has been made.

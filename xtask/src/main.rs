@@ -19,9 +19,11 @@ mod evaluate;
 mod feature_cache;
 mod foreground;
 mod images;
+mod label;
 mod logging;
 mod mask_report;
 mod match_images;
+mod merge_parts;
 mod more_metrics;
 mod network;
 mod progress;
@@ -49,7 +51,8 @@ use clap::{Parser, Subcommand};
   cargo xtask doctor                      what is here, what is missing, how to mend it
   cargo xtask weights fetch efficientnet-lite0
   cargo xtask train --data FOLDER --run mine
-  cargo xtask match a.jpg b.jpg --run mine --out matches.png"
+  cargo xtask match a.jpg b.jpg --run mine --out matches.png
+  cargo xtask label --run mine --data FOLDER --out LABELS"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -62,6 +65,8 @@ enum Command {
     Eval(evaluate::EvalArgs),
     Score(score_outside::ScoreArgs),
     Match(match_images::MatchArgs),
+    Label(label::LabelArgs),
+    Merge(merge_parts::MergeArgs),
     Bench(bench::BenchArgs),
     /// List, download or verify backbone weights
     #[command(subcommand)]
@@ -80,6 +85,8 @@ fn main() -> ExitCode {
         Command::Eval(args) => args.run(),
         Command::Score(args) => args.run(),
         Command::Match(args) => args.run(),
+        Command::Label(args) => args.run(),
+        Command::Merge(args) => args.run(),
         Command::Bench(args) => args.run(),
         Command::Weights(command) => command.run(),
         Command::Doctor(args) => args.run(),

@@ -36,6 +36,12 @@ pub struct Trained {
     pub step: usize,
     /// SHA-256 of the checkpoint's parameters.
     pub parameters: String,
+    /// The classes that it was trained on, in the classifier's order.
+    pub classes: Vec<String>,
+    /// SHA-256 of the weights file that the backbone came from, or of the network that was learnt from scratch.
+    pub weights: String,
+    /// SHA-256 of the parameters before the cascade's training, which make the masks.
+    pub start_parameters: String,
     network: Network,
     extractor: Arc<Extractor>,
     foregrounds: Foregrounds,
@@ -61,6 +67,9 @@ impl Trained {
         Ok(Trained {
             foregrounds: Foregrounds::new(start.network.classifier.valid(), &config.mask),
             extractor: start.extractor,
+            classes: start.state.classes,
+            weights: start.state.weights,
+            start_parameters: start.state.parameters,
             network,
             step: checkpoint.state.step,
             parameters: checkpoint.state.parameters,
@@ -72,5 +81,10 @@ impl Trained {
     /// A describer of the run's network.
     pub fn describer(&mut self) -> Describer<'_> {
         Describer::new(&self.extractor, &mut self.foregrounds, &self.network, &self.config)
+    }
+
+    /// Its parts, for those who ask from several threads.
+    pub fn into_parts(self) -> (Network, Arc<Extractor>, Foregrounds, TrainConfig) {
+        (self.network, self.extractor, self.foregrounds, self.config)
     }
 }

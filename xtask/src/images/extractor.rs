@@ -174,6 +174,14 @@ impl Extractor {
         maps.into_iter().next().with_context(|| format!("{}: no features", path.display()))
     }
 
+    /// What the frozen blocks say of an image in memory, `[1, c, h, w]` each, as [`Layout::frozen`] has them or, of
+    /// [`Asked::Deepest`], that block's output alone. Nothing is kept. Any thread may ask.
+    pub fn run_image(&self, image: &RgbImage, asked: &Asked) -> Vec<Tensor<4>> {
+        let input = self.input_on_host(image, asked);
+        let input = if self.on_host { input } else { Tensor::from_data(input.into_data(), &self.device) };
+        self.run(input, asked)
+    }
+
     /// The device that features lie on.
     pub fn device(&self) -> &Device {
         &self.device
