@@ -38,7 +38,8 @@ impl Default for LabelSettings {
             voted: true,
             least_points: 3,
             chains: false,
-            consistency: ConsistencyConfig::default(),
+            // Masks are staircases from 0.5 on: background has that much, foreground 0.8 or more.
+            consistency: ConsistencyConfig { foreground: 0.75, ..ConsistencyConfig::default() },
             key_points: KeyPointConfig::default(),
         }
     }

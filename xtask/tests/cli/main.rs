@@ -3,6 +3,7 @@
 mod ahead;
 mod bad_input;
 mod bench;
+mod label;
 mod score;
 mod support;
 mod train;

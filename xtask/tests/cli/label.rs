@@ -1,0 +1,274 @@
+//! `label` and `merge`: from a tiny run to a data set, killed, in shards, from tars, and on a full disk.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use crate::support::Scene;
+
+/// Settings under which a network that has learnt next to nothing labels something.
+const LENIENT: [&str; 6] = [
+    "consistency.peaked=false",
+    "consistency.cycle_cells=2",
+    "consistency.least_cells=2",
+    "consistency.least_blocks=1",
+    "block=3",
+    "partners=2",
+];
+
+/// A run and its images.
+struct Labelling {
+    scene: Scene,
+    images: PathBuf,
+}
+
+impl Labelling {
+    fn new() -> Labelling {
+        let scene = Scene::new();
+        scene.succeed(&scene.tiny("a", &[]));
+        let drawn = fs::read_dir(scene.path("cache/drawn")).unwrap().next().unwrap().unwrap().path();
+        // Without what only the drawn set has beside its images.
+        let images = scene.path("images");
+        for class in fs::read_dir(&drawn).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()) {
+            let to = images.join(class.file_name().unwrap());
+            fs::create_dir_all(&to).unwrap();
+            for file in fs::read_dir(&class).unwrap().map(|entry| entry.unwrap().path()) {
+                if file.extension().is_some_and(|extension| extension == "png") {
+                    fs::copy(&file, to.join(file.file_name().unwrap())).unwrap();
+                }
+            }
+        }
+        Labelling { scene, images }
+    }
+
+    fn flags(&self, data: &Path, out: &str, more: &[&str]) -> Vec<String> {
+        let data = data.to_string_lossy().into_owned();
+        let mut flags =
+            vec!["label", "--run", "a", "--device", "cpu", "--val-share", "0.3", "--data", &data, "--out", out];
+        for setting in LENIENT {
+            flags.extend(["--set", setting]);
+        }
+        flags.extend(more);
+        flags.into_iter().map(str::to_owned).collect()
+    }
+
+    fn label(&self, data: &Path, out: &str, more: &[&str]) -> String {
+        let flags = self.flags(data, out, more);
+        self.scene.succeed(&flags.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    /// Label, which must fail; the message.
+    fn fail(&self, data: &Path, out: &str, more: &[&str]) -> String {
+        let flags = self.flags(data, out, more);
+        self.scene.fail(&flags.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    /// Every file of a data set with its bytes, but for the parts it was made from. Links count as what they lead to.
+    fn files(&self, out: &str) -> BTreeMap<String, Vec<u8>> {
+        fn walk(folder: &Path, name: &str, files: &mut BTreeMap<String, Vec<u8>>) {
+            for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+                let name = format!("{name}/{}", entry.file_name().to_string_lossy());
+                if name == "/parts" {
+                    continue;
+                }
+                match entry.path().is_dir() {
+                    true => walk(&entry.path(), &name, files),
+                    false => drop(files.insert(name, fs::read(entry.path()).unwrap())),
+                }
+            }
+        }
+        let mut files = BTreeMap::new();
+        walk(&self.scene.path(out), "", &mut files);
+        files
+    }
+
+    /// How often each image stands in the journals of a build.
+    fn journalled(&self, out: &str) -> BTreeMap<u64, usize> {
+        let mut times = BTreeMap::new();
+        for part in fs::read_dir(self.scene.path(out).join("parts")).unwrap() {
+            let journal = fs::read_to_string(part.unwrap().path().join("journal.jsonl")).unwrap();
+            for line in journal.lines() {
+                let line: serde_json::Value = serde_json::from_str(line).unwrap();
+                for record in line.as_array().into_iter().flatten() {
+                    if let Some(number) = record.pointer("/Image/number").or_else(|| record.pointer("/image/number")) {
+                        *times.entry(number.as_u64().unwrap()).or_default() += 1;
+                    }
+                }
+            }
+        }
+        times
+    }
+}
+
+fn assert_same(one: &BTreeMap<String, Vec<u8>>, other: &BTreeMap<String, Vec<u8>>) {
+    assert_eq!(one.keys().collect::<Vec<_>>(), other.keys().collect::<Vec<_>>());
+    for (name, bytes) in one {
+        assert!(other[name] == *bytes, "{name} differs");
+    }
+}
+
+#[test]
+fn a_run_labels_images_and_looks_at_each_once() {
+    let labelling = Labelling::new();
+    let json = labelling.label(&labelling.images, "labels", &["--json"]);
+    let done: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let images = done["images"].as_u64().unwrap();
+    assert!(images > 0 && done["described"] == images && done["kept"].as_u64().unwrap() > 0, "{done}");
+    assert!(done["pairs"].as_u64().unwrap() > 0, "{done}");
+    let files = labelling.files("labels");
+    assert!(files.contains_key("/DATASHEET.md") && files.contains_key("/index/pairs.parquet"));
+    let annotations = files.iter().filter(|(name, _)| name.contains("/PairAnnotation/"));
+    let annotations: Vec<serde_json::Value> =
+        annotations.map(|(_, bytes)| serde_json::from_slice(bytes).unwrap()).collect();
+    assert_eq!(annotations.len() as u64, done["pairs"].as_u64().unwrap());
+    for pair in &annotations {
+        let count = pair["src_kps"].as_array().unwrap().len();
+        assert!((3..=40).contains(&count) && pair["trg_kps"].as_array().unwrap().len() == count, "{pair}");
+        // The drawn images are 64 pixels wide and high.
+        let points = pair["src_kps"].as_array().unwrap().iter().chain(pair["trg_kps"].as_array().unwrap());
+        assert!(
+            points.flat_map(|point| point.as_array().unwrap()).all(|x| (0.0..=63.0).contains(&x.as_f64().unwrap()))
+        );
+    }
+    // Again: everything is finished, nothing is looked at, nothing changes.
+    let again = labelling.label(&labelling.images, "labels", &["--json", "--resume"]);
+    let again: serde_json::Value = serde_json::from_str(&again).unwrap();
+    assert_eq!((&again["described"], &again["finished_before"]), (&0.into(), &images.into()));
+    assert_same(&files, &labelling.files("labels"));
+}
+
+#[test]
+fn shards_and_workers_leave_no_trace() {
+    let labelling = Labelling::new();
+    labelling.label(&labelling.images, "whole", &["--workers", "1"]);
+    let data = labelling.images.to_string_lossy().into_owned();
+    for (count, workers) in [(3, "2"), (7, "1")] {
+        let out = format!("shards-{count}");
+        for index in (0..count).rev() {
+            let shard = format!("{index}/{count}");
+            labelling.label(&labelling.images, &out, &["--shard", &shard, "--workers", workers]);
+        }
+        labelling.scene.succeed(&["merge", &out, "--out", &out, "--data", &data]);
+        assert_same(&labelling.files("whole"), &labelling.files(&out));
+    }
+}
+
+#[test]
+fn a_build_that_is_killed_twenty_times_is_that_of_one_go() {
+    let labelling = Labelling::new();
+    labelling.label(&labelling.images, "whole", &["--workers", "1"]);
+    let flags = labelling.flags(&labelling.images, "killed", &["--workers", "1", "--resume"]);
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    // From before the first image to after the last.
+    let mut wait = 20;
+    for _ in 0..20 {
+        let mut command = labelling.scene.command(&flags);
+        let mut child = command.stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(wait));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        wait = (wait * 7 + 13) % 400;
+    }
+    labelling.scene.succeed(&flags);
+    assert_same(&labelling.files("whole"), &labelling.files("killed"));
+    assert!(labelling.journalled("killed").values().all(|times| *times == 1), "an image was judged twice");
+    assert_eq!(labelling.journalled("killed").len(), labelling.journalled("whole").len());
+}
+
+#[test]
+fn tars_and_shards_of_the_same_images_give_the_same_labels() {
+    let labelling = Labelling::new();
+    labelling.label(&labelling.images, "folders", &[]);
+    let mut outer = tar::Builder::new(Vec::new());
+    let mut shard = tar::Builder::new(Vec::new());
+    let append = |builder: &mut tar::Builder<Vec<u8>>, name: &str, bytes: &[u8]| {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o644);
+        builder.append_data(&mut header, name, bytes).unwrap();
+    };
+    let mut classes: Vec<PathBuf> =
+        fs::read_dir(&labelling.images).unwrap().map(|entry| entry.unwrap().path()).collect();
+    classes.sort();
+    for class in classes {
+        let name = class.file_name().unwrap().to_string_lossy().into_owned();
+        let mut inner = tar::Builder::new(Vec::new());
+        let mut files: Vec<PathBuf> = fs::read_dir(&class).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        for file in files {
+            let (id, bytes) = (file.file_stem().unwrap().to_string_lossy().into_owned(), fs::read(&file).unwrap());
+            append(&mut inner, &format!("{id}.png"), &bytes);
+            append(&mut shard, &format!("{id}-{name}.png").replace('-', "_"), &bytes);
+            append(&mut shard, &format!("{id}-{name}.cls").replace('-', "_"), name.as_bytes());
+        }
+        append(&mut outer, &format!("{name}.tar"), &inner.into_inner().unwrap());
+    }
+    let tar_of_tars = labelling.scene.path("all.tar");
+    fs::write(&tar_of_tars, outer.into_inner().unwrap()).unwrap();
+    let web = labelling.scene.path("shard-000.tar");
+    fs::write(&web, shard.into_inner().unwrap()).unwrap();
+    labelling.label(&tar_of_tars, "tars", &[]);
+    labelling.label(&web, "web", &[]);
+
+    // Names of pairs begin with their number; of a shard, ids have the class in them.
+    let points = |out: &str| -> BTreeMap<String, (serde_json::Value, serde_json::Value)> {
+        let files = labelling.files(out);
+        let pairs = files.iter().filter(|(name, _)| name.contains("/PairAnnotation/"));
+        let pair = |(name, bytes): (&String, &Vec<u8>)| {
+            let json: serde_json::Value = serde_json::from_slice(bytes).unwrap();
+            let number = name.rsplit('/').next().unwrap().split('-').next().unwrap().to_owned();
+            (number, (json["src_kps"].clone(), json["trg_kps"].clone()))
+        };
+        pairs.map(pair).collect()
+    };
+    assert!(!points("folders").is_empty());
+    assert_eq!(points("folders"), points("tars"));
+    assert_eq!(points("folders"), points("web"));
+
+    // Cut off in the middle: an error that says where.
+    let whole = fs::read(&tar_of_tars).unwrap();
+    let cut = labelling.scene.path("cut.tar");
+    fs::write(&cut, &whole[..whole.len() / 2]).unwrap();
+    let message = labelling.fail(&cut, "cut", &[]);
+    assert!(message.contains("cut.tar") && message.contains("offset") || message.contains("byte"), "{message}");
+}
+
+#[test]
+fn what_is_there_already_is_not_harmed() {
+    let labelling = Labelling::new();
+    labelling.label(&labelling.images, "labels", &[]);
+    let files = labelling.files("labels");
+    let message = labelling.fail(&labelling.images, "labels", &["--set", "least_points=2"]);
+    assert!(message.contains("label.least_points"), "{message}");
+    let message = labelling.fail(&labelling.images, "labels", &["--set", "consistency.cycel=false"]);
+    assert!(message.contains("did you mean `consistency.cycle`"), "{message}");
+    assert_same(&files, &labelling.files("labels"));
+    // A file where a folder is wanted.
+    fs::write(labelling.scene.path("file"), "mine").unwrap();
+    assert!(labelling.fail(&labelling.images, "file", &[]).contains("file"));
+    assert_eq!(fs::read_to_string(labelling.scene.path("file")).unwrap(), "mine");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_loses_nothing() {
+    let labelling = Labelling::new();
+    labelling.label(&labelling.images, "whole", &["--workers", "1"]);
+    let binary = labelling.scene.command(&[]).get_program().to_owned();
+    let flags = labelling.flags(&labelling.images, "full", &["--workers", "1", "--resume"]);
+    let limited = std::process::Command::new("bash")
+        .args(["-c", "trap '' XFSZ; ulimit -f 12; exec \"$0\" \"$@\""])
+        .arg(binary)
+        .args(&flags)
+        .current_dir(labelling.scene.path(""))
+        .env("SCORR_CACHE", labelling.scene.path("cache"))
+        .output()
+        .unwrap();
+    let message = String::from_utf8_lossy(&limited.stderr).into_owned();
+    assert!(!limited.status.success() && message.contains("full/"), "{message}");
+    assert!(!message.contains("panicked"), "{message}");
+    labelling.scene.succeed(&flags.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_same(&labelling.files("whole"), &labelling.files("full"));
+}
