@@ -38,10 +38,20 @@ impl Default for LabelSettings {
             voted: true,
             least_points: 3,
             chains: false,
-            // Masks are staircases from 0.5 on: background has that much, foreground 0.8 or more.
-            consistency: ConsistencyConfig { foreground: 0.75, ..ConsistencyConfig::default() },
+            consistency: consistency(),
             key_points: KeyPointConfig::default(),
         }
+    }
+}
+
+/// Chosen on the train halves of `willow-object` (LAB.md, "Labels").
+fn consistency() -> ConsistencyConfig {
+    ConsistencyConfig {
+        least_peakedness: 0.7,
+        partners: 0.8,
+        // Masks are staircases from 0.5 on: background has that much, foreground 0.8 or more.
+        foreground: 0.75,
+        ..ConsistencyConfig::default()
     }
 }
 

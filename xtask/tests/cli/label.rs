@@ -9,7 +9,8 @@ use std::time::Duration;
 use crate::support::Scene;
 
 /// Settings under which a network that has learnt next to nothing labels something.
-const LENIENT: [&str; 6] = [
+const LENIENT: [&str; 7] = [
+    "consistency.partners=0.5",
     "consistency.peaked=false",
     "consistency.cycle_cells=2",
     "consistency.least_cells=2",
