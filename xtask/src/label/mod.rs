@@ -21,6 +21,7 @@ use self::block::Labeller;
 use self::blocks::{Block, blocks};
 use self::described::Matcher;
 use self::settings::{Identity, LabelSettings};
+use crate::allocator::give_back_free_memory;
 use crate::config::load_over;
 use crate::device::DeviceChoice;
 use crate::logging;
@@ -223,6 +224,9 @@ impl LabelArgs {
             done.pairs_per_second,
             done.described
         );
+        // What labelled is not needed to merge.
+        drop((matcher, all));
+        give_back_free_memory();
         if self.shard == Shard::WHOLE {
             let statistics = merge_into(std::slice::from_ref(&self.out), &self.out, facts, self.images, Some(&source))?;
             info!(
