@@ -19,6 +19,7 @@ mod evaluate;
 mod feature_cache;
 mod foreground;
 mod images;
+mod inspect;
 mod label;
 mod logging;
 mod mask_report;
@@ -64,6 +65,7 @@ enum Command {
     Train(train::TrainArgs),
     Eval(evaluate::EvalArgs),
     Score(score_outside::ScoreArgs),
+    Inspect(inspect::InspectArgs),
     Match(match_images::MatchArgs),
     Label(label::LabelArgs),
     Merge(merge_parts::MergeArgs),
@@ -84,6 +86,7 @@ fn main() -> ExitCode {
         Command::Train(args) => args.run(),
         Command::Eval(args) => args.run(),
         Command::Score(args) => args.run(),
+        Command::Inspect(args) => args.run(),
         Command::Match(args) => args.run(),
         Command::Label(args) => args.run(),
         Command::Merge(args) => args.run(),
