@@ -78,7 +78,7 @@ pub fn warp_source(
 }
 
 /// The colour of a point by its place along the longer side of a box.
-fn position_colour(point: [f32; 2], [left, top, right, bottom]: PixelBox) -> [f32; 3] {
+pub(crate) fn position_colour(point: [f32; 2], [left, top, right, bottom]: PixelBox) -> [f32; 3] {
     let (offset, side) =
         if right - left >= bottom - top { (point[0] - left, right - left) } else { (point[1] - top, bottom - top) };
     let place = (offset / side.max(f32::MIN_POSITIVE)).clamp(0.0, 1.0) * (RAMP.len() - 1) as f32;

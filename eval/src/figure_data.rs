@@ -1,4 +1,4 @@
-//! What figures show of methods' scores: PCK over α, and PCK class by class.
+//! What figures show: of methods' scores, PCK over α and class by class; of labels, what their confidences are worth.
 
 use crate::average::{Bootstrap, average, class_means};
 use crate::protocol::Protocol;
@@ -63,6 +63,33 @@ impl ClassScores {
         }
         all
     }
+}
+
+/// The share of right labels over the share that is kept, from the surest labels alone to all of them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CoverageCurve {
+    /// `(share kept, share right of these)`, both 0..=1, the share kept growing.
+    pub points: Vec<(f64, f64)>,
+}
+
+/// A reliability diagram: how often labels of some confidence are right.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reliability {
+    /// The bins that have labels, by growing confidence.
+    pub bins: Vec<ReliabilityBar>,
+}
+
+/// The labels whose confidence is in one bin of a reliability diagram.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ReliabilityBar {
+    /// Where the bin begins and ends, within 0..=1.
+    pub range: (f64, f64),
+    /// The labels' mean confidence.
+    pub confidence: f64,
+    /// The share of them that is right.
+    pub right: f64,
+    /// How many there are.
+    pub count: usize,
 }
 
 /// A threshold as tables show it: with two decimals, or more where it needs them.

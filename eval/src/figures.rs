@@ -4,6 +4,7 @@
 //! [`FigureFont`] takes one of the system's.
 
 mod font;
+mod labels;
 mod pixels;
 
 use std::error::Error;
@@ -16,7 +17,7 @@ use thiserror::Error;
 
 pub use self::font::{FigureFont, FigureFontError};
 use self::pixels::PixelBackend;
-use crate::figure_data::{ClassScores, PckCurve, alpha_text};
+use crate::figure_data::{ClassScores, CoverageCurve, PckCurve, Reliability, alpha_text};
 
 /// Text and axes.
 pub(crate) const INK: RGBColor = RGBColor(0x1F, 0x29, 0x33);
@@ -58,6 +59,10 @@ pub enum Figure<'a> {
     PckCurves(&'a [PckCurve]),
     /// A bar for each class and method.
     ClassBars(&'a ClassScores),
+    /// The share of right labels over the share that is kept.
+    Coverage(&'a CoverageCurve),
+    /// The share of right labels over their confidence.
+    Reliability(&'a Reliability),
 }
 
 impl Figure<'_> {
@@ -115,6 +120,8 @@ impl Figure<'_> {
                     methods.join(", ")
                 )
             }
+            Self::Coverage(curve) => labels::describe_coverage(curve),
+            Self::Reliability(reliability) => labels::describe_reliability(reliability),
         }
     }
 
@@ -122,12 +129,15 @@ impl Figure<'_> {
         match self {
             Self::PckCurves(curves) => curves.iter().map(|curve| curve.method.as_str()).collect(),
             Self::ClassBars(scores) => scores.methods.iter().map(|(method, _)| method.as_str()).collect(),
+            Self::Coverage(_) => Vec::new(),
+            Self::Reliability(_) => labels::RELIABILITY_LEGEND.to_vec(),
         }
     }
 
     fn size(&self, scale: i32) -> (u32, u32) {
         let below = match self {
-            Self::PckCurves(_) => 300,
+            Self::PckCurves(_) | Self::Coverage(_) => 300,
+            Self::Reliability(_) => 360,
             Self::ClassBars(scores) => bars_height(scores) + 50,
         };
         let height = legend_height(&self.methods()) + below;
@@ -147,6 +157,8 @@ impl Figure<'_> {
             match self {
                 Self::PckCurves(curves) => draw_curves(&area, curves, scale)?,
                 Self::ClassBars(scores) => draw_bars(&area, scores, scale)?,
+                Self::Coverage(curve) => labels::draw_coverage(&area, curve, scale)?,
+                Self::Reliability(reliability) => labels::draw_reliability(&area, reliability, scale)?,
             }
             area.present()?;
             Ok(())

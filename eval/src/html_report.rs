@@ -2,11 +2,14 @@
 
 mod data_uri;
 mod drawn_pair;
+mod gallery;
+mod gallery_cards;
 mod pair_layout;
 mod text;
 
 use image::RgbImage;
 
+pub use self::gallery::{GalleryImage, GalleryPair, GalleryPicture, GalleryTable, LabelGallery};
 use self::text::{Page, escaped};
 use crate::figure_data::{ClassScores, PckCurve, alpha_text};
 use crate::figures::{Figure, GRID, INK, METHODS};
@@ -145,17 +148,7 @@ impl HtmlReport {
     /// If a pair's lists of points differ in length, or one of its images has no pixel.
     pub fn html(&self) -> String {
         let mut page = Page::default();
-        page.push(&head(&self.title));
-        page.push("<header>\n");
-        page.element("h1", &self.title);
-        if !self.facts.is_empty() {
-            page.push("<dl class=\"facts\">\n");
-            for (name, value) in &self.facts {
-                page.push(&format!("<div><dt>{}</dt><dd>{}</dd></div>\n", escaped(name), escaped(value)));
-            }
-            page.push("</dl>\n");
-        }
-        page.push("</header>\n");
+        push_header(&mut page, &self.title, &self.facts);
         if self.sections.len() > 1 {
             page.push("<nav aria-label=\"Benchmarks\">\n<ul>\n");
             for (index, section) in self.sections.iter().enumerate() {
@@ -205,6 +198,21 @@ impl BenchmarkSection {
         drawn_pair::push_pairs(page, &self.pairs, number);
         page.push("</section>\n");
     }
+}
+
+/// Everything up to the end of the header: title and facts.
+fn push_header(page: &mut Page, title: &str, facts: &[(String, String)]) {
+    page.push(&head(title));
+    page.push("<header>\n");
+    page.element("h1", title);
+    if !facts.is_empty() {
+        page.push("<dl class=\"facts\">\n");
+        for (name, value) in facts {
+            page.push(&format!("<div><dt>{}</dt><dd>{}</dd></div>\n", escaped(name), escaped(value)));
+        }
+        page.push("</dl>\n");
+    }
+    page.push("</header>\n");
 }
 
 fn push_scores(page: &mut Page, report: &ScoreReport) {

@@ -91,10 +91,13 @@ pub use benchmarks::{
 pub use confusion::{ConfusionScore, Rivals, score_confusion};
 pub use difficulty::{DifficultyField, DifficultyRow, difficulty_rows, difficulty_table};
 pub use drawing::{DrawnMatch, draw_matches, side_by_side, warp_source};
-pub use figure_data::{ClassScores, PckCurve};
+pub use figure_data::{ClassScores, CoverageCurve, PckCurve, Reliability, ReliabilityBar};
 pub use figures::{Figure, FigureError, FigureFont, FigureFontError};
 pub use flow::{Flow, FlowError, FlowProblem, flow_bytes, parse_flow, read_flow, write_flow};
-pub use html_report::{BenchmarkSection, DrawnPair, HtmlReport, PairGroup, best_and_worst};
+pub use html_report::{
+    BenchmarkSection, DrawnPair, GalleryImage, GalleryPair, GalleryPicture, GalleryTable, HtmlReport, LabelGallery,
+    PairGroup, best_and_worst,
+};
 pub use kap::{Candidate, KapAnswers, KapError, KapPair, average_precision, kap, kap_candidates};
 pub use key_points::{
     Difficulty, KeyPointImage, KeyPointPair, PairImage, PairSelection, PixelBox, Split, UnknownSplit, UnsharedPoint,

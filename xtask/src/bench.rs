@@ -5,7 +5,7 @@ mod memory;
 mod operations;
 mod processes;
 mod sweep;
-mod table;
+pub mod table;
 mod timing;
 mod untrained;
 

@@ -19,6 +19,7 @@ mod evaluate;
 mod feature_cache;
 mod foreground;
 mod images;
+mod inspect;
 mod logging;
 mod mask_report;
 mod match_images;
@@ -61,6 +62,7 @@ enum Command {
     Train(train::TrainArgs),
     Eval(evaluate::EvalArgs),
     Score(score_outside::ScoreArgs),
+    Inspect(inspect::InspectArgs),
     Match(match_images::MatchArgs),
     Bench(bench::BenchArgs),
     /// List, download or verify backbone weights
@@ -79,6 +81,7 @@ fn main() -> ExitCode {
         Command::Train(args) => args.run(),
         Command::Eval(args) => args.run(),
         Command::Score(args) => args.run(),
+        Command::Inspect(args) => args.run(),
         Command::Match(args) => args.run(),
         Command::Bench(args) => args.run(),
         Command::Weights(command) => command.run(),

@@ -13,15 +13,25 @@ const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxy
 /// If the image has no pixel.
 pub(super) fn jpeg(image: &RgbImage, side: u32, quality: u8) -> String {
     let (width, height) = image.dimensions();
-    assert!(width > 0 && height > 0, "an image of {width}×{height} pixels cannot be shown");
-    let longer = width.max(height);
-    let scaled = |length: u32| ((f64::from(length) * f64::from(side) / f64::from(longer)).round() as u32).max(1);
-    let smaller = (longer > side).then(|| resize(image, scaled(width), scaled(height), FilterType::Triangle));
+    let smaller = shrunk(image, side);
     let mut bytes = Vec::new();
     let encoded = JpegEncoder::new_with_quality(&mut bytes, quality).encode_image(smaller.as_ref().unwrap_or(image));
     // Writing to memory cannot fail, and a side of a JPEG may be 65,535 pixels.
     encoded.unwrap_or_else(|error| panic!("an image of {width}×{height} pixels as JPEG: {error}"));
     format!("data:image/jpeg;base64,{}", base64(&bytes))
+}
+
+/// The image made smaller so that neither side is above `side` pixels; `None` where none is.
+///
+/// # Panics
+///
+/// If the image has no pixel.
+pub(super) fn shrunk(image: &RgbImage, side: u32) -> Option<RgbImage> {
+    let (width, height) = image.dimensions();
+    assert!(width > 0 && height > 0, "an image of {width}×{height} pixels cannot be shown");
+    let longer = width.max(height);
+    let scaled = |length: u32| ((f64::from(length) * f64::from(side) / f64::from(longer)).round() as u32).max(1);
+    (longer > side).then(|| resize(image, scaled(width), scaled(height), FilterType::Triangle))
 }
 
 /// RFC 4648, section 4: three bytes are four letters of six bits each, the last group filled up with `=`.

@@ -1,7 +1,7 @@
 //! Pairs of a report: small, and opened by a click or a key large with the distance of each point.
 
 use super::data_uri;
-use super::pair_layout::Layout;
+use super::pair_layout::{Layout, Sizes};
 use super::text::{Page, escaped};
 use super::{DrawnPair, PairGroup};
 use crate::figure_data::alpha_text;
@@ -52,7 +52,7 @@ fn push_pair(page: &mut Page, pair: &DrawnPair, id: &str) {
     let count = pair.points.len();
     assert_eq!(pair.predicted.len(), count, "{}: one answer a point", pair.id);
     assert_eq!(pair.truth.len(), count, "{}: one annotation a point", pair.id);
-    let small = Layout::thumbnail(pair);
+    let small = Layout::thumbnail(sizes(pair));
     let places = small.image_styles("");
     let correct = pair.correct();
     page.push(&format!("<details class=\"pair\" id=\"{id}\">\n<summary>\n"));
@@ -72,7 +72,7 @@ fn push_pair(page: &mut Page, pair: &DrawnPair, id: &str) {
 }
 
 fn push_opened(page: &mut Page, pair: &DrawnPair) {
-    let (wide, narrow) = (Layout::wide(pair), Layout::narrow(pair));
+    let (wide, narrow) = (Layout::wide(sizes(pair)), Layout::narrow(sizes(pair)));
     let styles = wide.image_styles("").into_iter().zip(narrow.image_styles("-n"));
     let frame = wide.frame_style("") + &narrow.frame_style("-n");
     page.push(&format!("<div class=\"opened\">\n<div class=\"stage large\" style=\"{frame}\">\n"));
@@ -123,6 +123,10 @@ fn push_opened(page: &mut Page, pair: &DrawnPair) {
     page.push("</div>\n");
 }
 
-fn coordinates([x, y]: [f32; 2]) -> String {
+fn sizes(pair: &DrawnPair) -> Sizes {
+    [pair.source.dimensions(), pair.target.dimensions()]
+}
+
+pub(super) fn coordinates([x, y]: [f32; 2]) -> String {
     if x.is_finite() && y.is_finite() { format!("{x:.1}, {y:.1}") } else { "–".to_owned() }
 }

@@ -4,6 +4,9 @@ use std::fmt::Write;
 
 use super::DrawnPair;
 
+/// Width and height in pixels of a pair's source and target.
+pub(super) type Sizes = [(u32, u32); 2];
+
 /// Left, top, width and height, in units of the layout.
 #[derive(Clone, Copy)]
 pub(super) struct Place {
@@ -15,29 +18,29 @@ pub(super) struct Place {
 
 /// Two images within a frame. One unit is about one pixel of the screen.
 pub(super) struct Layout {
-    width: f64,
-    height: f64,
-    source: Place,
-    target: Place,
+    pub width: f64,
+    pub height: f64,
+    pub source: Place,
+    pub target: Place,
     /// Radius of a mark.
-    mark: f64,
+    pub mark: f64,
     /// Whether points are numbered.
-    numbered: bool,
+    pub numbered: bool,
 }
 
 impl Layout {
     /// Small, beside one another.
-    pub fn thumbnail(pair: &DrawnPair) -> Self {
-        Self::beside(pair, 320.0, 150.0, 4.0, 3.4, false)
+    pub fn thumbnail(sizes: Sizes) -> Self {
+        Self::beside(sizes, 320.0, 150.0, 4.0, 3.4, false)
     }
 
     /// Large, beside one another.
-    pub fn wide(pair: &DrawnPair) -> Self {
-        Self::beside(pair, 1040.0, 520.0, 10.0, 5.5, true)
+    pub fn wide(sizes: Sizes) -> Self {
+        Self::beside(sizes, 1040.0, 520.0, 10.0, 5.5, true)
     }
 
-    fn beside(pair: &DrawnPair, width: f64, highest: f64, gap: f64, mark: f64, numbered: bool) -> Self {
-        let (source, target) = (aspect(pair.source.dimensions()), aspect(pair.target.dimensions()));
+    fn beside(sizes: Sizes, width: f64, highest: f64, gap: f64, mark: f64, numbered: bool) -> Self {
+        let [source, target] = sizes.map(aspect);
         let height = ((width - gap) / (source + target)).min(highest);
         let place = |left: f64, aspect: f64| Place { left, top: 0.0, width: height * aspect, height };
         let right = height * source + gap;
@@ -52,7 +55,7 @@ impl Layout {
     }
 
     /// One below the other, for a narrow screen.
-    pub fn narrow(pair: &DrawnPair) -> Self {
+    pub fn narrow(sizes: Sizes) -> Self {
         const WIDTH: f64 = 360.0;
         const HIGHEST: f64 = 420.0;
         let place = |top: f64, size: (u32, u32)| {
@@ -60,8 +63,8 @@ impl Layout {
             let width = height * aspect(size);
             Place { left: (WIDTH - width) / 2.0, top, width, height }
         };
-        let source = place(0.0, pair.source.dimensions());
-        let target = place(source.height + 8.0, pair.target.dimensions());
+        let source = place(0.0, sizes[0]);
+        let target = place(source.height + 8.0, sizes[1]);
         Self { width: WIDTH, height: target.top + target.height, source, target, mark: 5.0, numbered: true }
     }
 
@@ -156,8 +159,19 @@ impl Layout {
 }
 
 impl Place {
+    /// The place of an image that has a frame to itself, `width` units wide and high at most.
+    pub fn alone(size: (u32, u32), width: f64) -> Self {
+        let (width, height) = (width.min(width * aspect(size)), width.min(width / aspect(size)));
+        Self { left: 0.0, top: 0.0, width, height }
+    }
+
+    /// Width and height in units.
+    pub fn size(self) -> (f64, f64) {
+        (self.width, self.height)
+    }
+
     /// A point of the image (in pixels, the centre of its top-left pixel being [0, 0]), held within the image.
-    fn at(self, point: [f32; 2], size: (u32, u32)) -> (f64, f64) {
+    pub fn at(self, point: [f32; 2], size: (u32, u32)) -> (f64, f64) {
         let share = |x: f32, count: u32| ((f64::from(x) + 0.5) / f64::from(count)).clamp(0.0, 1.0);
         (self.left + share(point[0], size.0) * self.width, self.top + share(point[1], size.1) * self.height)
     }

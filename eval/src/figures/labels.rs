@@ -1,0 +1,107 @@
+//! Figures of what labels and their confidences are worth: precision over the share kept, and the reliability diagram.
+
+use plotters::coord::Shift;
+use plotters::coord::types::RangedCoordf64;
+use plotters::prelude::*;
+
+use super::{Drawn, GRID, INK, colour, draw_mark, legend_height, text};
+use crate::figure_data::{CoverageCurve, Reliability};
+
+/// What the reliability diagram shows, in the order of its colours.
+pub(super) const RELIABILITY_LEGEND: [&str; 2] = ["share right", "as confident as right"];
+
+type Chart<'a, B> = ChartContext<'a, B, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+
+pub(super) fn describe_coverage(curve: &CoverageCurve) -> String {
+    let ends = curve.points.first().zip(curve.points.last()).map(|(first, last)| {
+        format!(
+            "{:.1} % of the surest {:.1} % are right, {:.1} % of all",
+            100.0 * first.1,
+            100.0 * first.0,
+            100.0 * last.1
+        )
+    });
+    format!("Share of right labels over the share kept: {}.", ends.unwrap_or_else(|| "no label is checked".to_owned()))
+}
+
+pub(super) fn describe_reliability(reliability: &Reliability) -> String {
+    let bins = reliability.bins.iter().map(|bin| {
+        format!("of {} labels of confidence {:.2}, {:.0} % are right", bin.count, bin.confidence, 100.0 * bin.right)
+    });
+    format!("Reliability of the confidences: {}.", bins.collect::<Vec<_>>().join("; "))
+}
+
+pub(super) fn draw_coverage<B: DrawingBackend>(
+    area: &DrawingArea<B, Shift>,
+    curve: &CoverageCurve,
+    scale: i32,
+) -> Drawn<B> {
+    let mut chart = percent_chart(area, 0, ["share kept, the surest first (%)", "right (%)"], scale)?;
+    let points: Vec<(f64, f64)> = curve.points.iter().map(|&(kept, right)| (percent(kept), percent(right))).collect();
+    chart.draw_series(LineSeries::new(points.iter().copied(), colour(0).stroke_width(2 * scale as u32)))?;
+    if let Some(last) = points.last() {
+        draw_mark(area, 0, chart.backend_coord(last), 4 * scale)?;
+    }
+    Ok(())
+}
+
+/// A bar for each bin that has labels, as high as the share of them that is right, with a mark where its mean confidence
+/// would have it; the diagonal is where both agree.
+pub(super) fn draw_reliability<B: DrawingBackend>(
+    area: &DrawingArea<B, Shift>,
+    reliability: &Reliability,
+    scale: i32,
+) -> Drawn<B> {
+    let legend = legend_height(&RELIABILITY_LEGEND);
+    let mut chart = percent_chart(area, legend, ["confidence (%)", "right (%)"], scale)?;
+    for bin in &reliability.bins {
+        let (left, right) = (percent(bin.range.0), percent(bin.range.1));
+        let gap = (right - left) * 0.06;
+        let bar = [(left + gap, 0.0), (right - gap, percent(bin.right))];
+        chart.draw_series([Rectangle::new(bar, colour(0).filled())])?;
+    }
+    chart.draw_series(LineSeries::new([(0.0, 0.0), (100.0, 100.0)], INK.stroke_width(scale as u32)))?;
+    for bin in &reliability.bins {
+        let place = chart.backend_coord(&(percent(bin.confidence), percent(bin.confidence)));
+        draw_mark(area, 1, place, 4 * scale)?;
+    }
+    Ok(())
+}
+
+/// Axes from 0 to 100 in both directions, below room for a legend.
+fn percent_chart<'a, B: DrawingBackend>(
+    area: &DrawingArea<B, Shift>,
+    legend: i32,
+    [across, up]: [&str; 2],
+    scale: i32,
+) -> Result<Chart<'a, B>, DrawingAreaErrorKind<B::ErrorType>> {
+    let mut chart = ChartBuilder::on(area)
+        .margin_top((legend + 12) * scale)
+        .margin_left(6 * scale)
+        .margin_right(22 * scale)
+        .x_label_area_size(42 * scale)
+        .y_label_area_size(48 * scale)
+        .build_cartesian_2d(0.0..100.0, 0.0..100.0)?;
+    chart
+        .configure_mesh()
+        .disable_x_mesh()
+        .bold_line_style(GRID.stroke_width(scale as u32))
+        .light_line_style(TRANSPARENT)
+        .axis_style(INK.stroke_width(scale as u32))
+        .label_style(text(13, scale))
+        .axis_desc_style(text(13, scale))
+        .x_labels(6)
+        .y_labels(6)
+        .x_label_formatter(&|share| format!("{share:.0}"))
+        .y_label_formatter(&|share| format!("{share:.0}"))
+        .x_desc(across)
+        .y_desc(up)
+        .set_all_tick_mark_size(4 * scale)
+        .draw()?;
+    Ok(chart)
+}
+
+/// A share in percent, within the axes; 0 for what is no number.
+fn percent(share: f64) -> f64 {
+    if share.is_nan() { 0.0 } else { (100.0 * share).clamp(0.0, 100.0) }
+}
