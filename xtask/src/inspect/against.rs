@@ -46,7 +46,7 @@ impl FromStr for Against {
         let Some((name, folder)) = text.split_once('=') else {
             return Err(format!("expected NAME=FOLDER[:SPLIT], NAME one of {known}"));
         };
-        let name: BenchmarkName = name.parse().map_err(|error| format!("{error}"))?;
+        let name: BenchmarkName = name.parse::<BenchmarkName>().map_err(|error| error.to_string())?;
         if !KNOWN.contains(&name) {
             return Err(format!("{name} has no key points that are numbered alike in all images; expected {known}"));
         }
@@ -57,7 +57,7 @@ impl FromStr for Against {
         // A folder may have a colon in its name.
         match folder.rsplit_once(':') {
             Some((before, split)) if !Path::new(folder).exists() => {
-                let split = split.parse().map_err(|error| format!("{error}"))?;
+                let split = split.parse::<BenchmarkSplit>().map_err(|error| error.to_string())?;
                 Ok(Self { name, folder: before.into(), split })
             }
             _ => Ok(Self { name, folder: folder.into(), split: usual }),
@@ -107,7 +107,8 @@ impl AnnotatedImages {
     fn add(&mut self, class: &str, side: &PairImage, ids: &[u16], protocol: &Protocol) {
         let stem = side.path.file_stem().unwrap_or_default().to_string_lossy();
         // As the builder has it: an id is the file's name without the class in front.
-        let id = stem.strip_prefix(class).and_then(|rest| rest.strip_prefix('_')).unwrap_or(&stem);
+        let id = stem.strip_prefix(class).and_then(|rest| rest.strip_prefix('_'));
+        let id = id.filter(|id| !id.is_empty()).unwrap_or(&stem);
         let images = self.classes.entry(class.to_owned()).or_default();
         let image = images.entry(id.to_owned()).or_insert_with(|| AnnotatedImage {
             size: side.size,

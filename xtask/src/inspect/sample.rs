@@ -26,7 +26,7 @@ impl<T> Sample<T> {
         let key = (self.rng.random::<u64>(), self.offered);
         self.offered += 1;
         let full = self.chosen.len() >= self.most;
-        if self.most == 0 || full && self.chosen.last_key_value().is_some_and(|(last, _)| *last < key) {
+        if self.most == 0 || (full && self.chosen.last_key_value().is_some_and(|(last, _)| *last < key)) {
             return;
         }
         if full {

@@ -3,6 +3,8 @@
 mod ahead;
 mod bad_input;
 mod bench;
+mod inspect;
+mod inspect_browser;
 mod label;
 mod score;
 mod support;
