@@ -25,7 +25,7 @@ use crate::allocator::give_back_free_memory;
 use crate::config::load_over;
 use crate::device::DeviceChoice;
 use crate::logging;
-use crate::merge_parts::{Placement, merge_into};
+use crate::merge_parts::{Placement, class_names, merge_into};
 use crate::progress::Counted;
 use crate::trained::{Trained, Which};
 
@@ -133,7 +133,7 @@ impl LabelArgs {
         logging::start(None)?;
         let settings = self.settings()?;
         let calibrator = self.calibrator()?;
-        let source = ImageSource::open(&self.data, &self.class_names()?)?;
+        let source = ImageSource::open(&self.data, &class_names(self.class_names.as_deref())?)?;
         for refused in source.refused().iter().take(20) {
             warn!("{}: {}", refused.path, refused.reason);
         }
@@ -268,12 +268,6 @@ impl LabelArgs {
                 path.display()
             )
         })
-    }
-
-    fn class_names(&self) -> Result<Vec<String>> {
-        let Some(path) = &self.class_names else { return Ok(Vec::new()) };
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        Ok(text.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect())
     }
 
     fn facts(
