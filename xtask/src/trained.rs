@@ -54,8 +54,22 @@ impl Trained {
     ///
     /// No such run, a damaged checkpoint.
     pub fn open(name: &str, which: Which, device: &Device) -> Result<Trained> {
+        Self::with_cache(name, which, device, None)
+    }
+
+    /// As [`Trained::open`], for those who look at each image once: features are not kept, and no folder is needed for them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Trained::open`].
+    pub fn without_cache(name: &str, which: Which, device: &Device) -> Result<Trained> {
+        Self::with_cache(name, which, device, Some(0))
+    }
+
+    fn with_cache(name: &str, which: Which, device: &Device, cache_mib: Option<u64>) -> Result<Trained> {
         let run = RunFolder::open(name)?;
-        let config = TrainConfig::load(TrainConfig::default(), Some(&run.config()), &[])?;
+        let mut config = TrainConfig::load(TrainConfig::default(), Some(&run.config()), &[])?;
+        config.backbone.cache_mib = cache_mib.unwrap_or(config.backbone.cache_mib);
         let start = load_start(&run, &config, device)?;
         let file = match which {
             Which::Last => "last.ckpt",

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
+use burn::tensor::Device;
 use clap::Args;
 use pseudo_label::Calibrator;
 use sc_imagenet::{BuildIdentity, ImageSource, Journal, Record, Shard, part_folder};
@@ -23,7 +24,7 @@ use self::described::Matcher;
 use self::settings::{Identity, LabelSettings};
 use crate::allocator::give_back_free_memory;
 use crate::config::load_over;
-use crate::device::DeviceChoice;
+use crate::device::{DeviceChoice, device_name, host};
 use crate::logging;
 use crate::merge_parts::{Placement, class_names, merge_into};
 use crate::progress::Counted;
@@ -141,11 +142,11 @@ impl LabelArgs {
             warn!("… and {} more", source.refused().len() - 20);
         }
         let device = self.device.open()?;
-        let trained = Trained::open(&self.run, self.checkpoint, &device)?;
+        let trained = Trained::without_cache(&self.run, self.checkpoint, &device)?;
         let facts = self.facts(&source, &trained, &settings, &calibrator);
         let masks = trained.start_parameters.clone();
         let matcher = Matcher::new(trained);
-        let identity = identity(&settings, &calibrator, &matcher, masks, &source);
+        let identity = identity(&settings, &calibrator, &matcher, masks, &source, kind_of(&device));
         self.warn_of_unknown_classes(&source, &matcher);
 
         let part = part_folder(&self.out, self.shard);
@@ -316,12 +317,18 @@ impl LabelArgs {
     }
 }
 
+/// The device as far as labels depend on it: not by the number of its threads.
+fn kind_of(device: &Device) -> String {
+    if *device == host() { "cpu".to_owned() } else { device_name(device) }
+}
+
 fn identity(
     settings: &LabelSettings,
     calibrator: &Calibrator,
     matcher: &Matcher,
     masks: String,
     source: &ImageSource,
+    device: String,
 ) -> BuildIdentity {
     let parameters = matcher.parameters();
     let config = Identity {
@@ -334,6 +341,7 @@ fn identity(
         input: matcher.config.backbone.input,
         images: format!("{:016x}", source.listing_hash()),
         classes: &matcher.classes,
+        device,
         program: env!("CARGO_PKG_VERSION"),
     };
     // Of text that JSON gives the same way each time: sections are in the order of their fields.

@@ -115,6 +115,8 @@ pub struct Identity<'a> {
     pub images: String,
     /// The classes that masks know, in the classifier's order.
     pub classes: &'a [String],
+    /// The device: others round otherwise.
+    pub device: String,
     /// The version of the program.
     pub program: &'static str,
 }
