@@ -158,7 +158,7 @@ fn gradient_through_a_frozen_block_is_that_of_central_differences() {
     let loss = |x: Tensor<4>| (backbone.forward_from(x, 6, &[6]).remove(0) * weights.clone()).sum();
     let gradients = loss(x.clone()).backward();
     let gradient: Vec<f32> = x.grad(&gradients).unwrap().into_data().try_to_vec().unwrap();
-    let step = 1e-2;
+    let step = 3e-3;
     let values: Vec<f32> = x.clone().into_data().try_to_vec().unwrap();
     let (mut wrong, mut all) = (0.0, 0.0);
     for index in (0..values.len()).step_by(37) {
@@ -173,7 +173,7 @@ fn gradient_through_a_frozen_block_is_that_of_central_differences() {
         all += difference.powi(2);
     }
     // ReLU6 has kinks, of which a few lie within a step.
-    assert!((wrong / all).sqrt() < 0.03, "relative error {}", (wrong / all).sqrt());
+    assert!((wrong / all).sqrt() < 0.06, "relative error {}", (wrong / all).sqrt());
 }
 
 #[test]
