@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
 use clap::Args;
 use pseudo_label::Calibrator;
-use sc_imagenet::{BuildIdentity, ImageSource, Journal, Record, Shard, part_folder};
+use sc_imagenet::{BuildIdentity, Finished, ImageSource, Journal, Record, Shard, Split, part_folder};
 use sha2::{Digest, Sha256};
 use tracing::{info, warn};
 
@@ -123,6 +123,16 @@ struct Done {
     pairs_per_second: f64,
 }
 
+impl Done {
+    fn tell(&self) {
+        let Done { images, kept, pairs, seconds, images_per_second, pairs_per_second, described, .. } = self;
+        info!(
+            "{images} images judged, {kept} kept, {pairs} pairs in {seconds:.0} s: {images_per_second:.1} images and \
+             {pairs_per_second:.1} pairs a second; {described} looked at by the network"
+        );
+    }
+}
+
 impl LabelArgs {
     /// Runs the command.
     ///
@@ -150,7 +160,7 @@ impl LabelArgs {
         self.warn_of_unknown_classes(&source, &matcher);
 
         let part = part_folder(&self.out, self.shard);
-        let (mut journal, finished) = Journal::open(&part, &identity, self.shard, settings.key_points.most)?;
+        let (journal, finished) = Journal::open(&part, &identity, self.shard, settings.key_points.most)?;
         if finished.images() > 0 && !finished.is_complete() && !self.resume {
             bail!(
                 "{} holds {} finished images; go on with --resume, or choose another --out",
@@ -165,21 +175,54 @@ impl LabelArgs {
             .iter()
             .filter(|block| block.images.iter().any(|image| finished.kept(*image as u64).is_none()))
             .collect();
-        let total: usize = open.iter().map(|block| block.images.len()).sum();
-        if finished.images() > 0 {
-            info!("{} images are finished, {total} are left", finished.images());
-        }
         let described = AtomicUsize::new(0);
-        let workers =
-            self.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)).max(1);
         let labeller = Labeller {
             source: &source,
             matcher: &matcher,
             settings: &settings,
             calibrator: &calibrator,
-            workers,
+            workers: self.workers(),
             described: &described,
         };
+        let done = self.label_blocks(&labeller, &open, journal, &finished)?;
+        done.tell();
+        // What labelled is not needed to merge.
+        drop((matcher, all));
+        give_back_free_memory();
+        if self.shard == Shard::WHOLE {
+            let statistics = merge_into(std::slice::from_ref(&self.out), &self.out, facts, self.images, Some(&source))?;
+            info!(
+                "{} pairs of {} images in {}",
+                statistics.pairs(Split::Train) + statistics.pairs(Split::Validation),
+                statistics.kept(),
+                self.out.display()
+            );
+        } else {
+            info!(
+                "part {} of {} is in {}; when all are, run `cargo xtask merge`",
+                self.shard.index(),
+                self.shard.count(),
+                part.display()
+            );
+        }
+        if self.json {
+            println!("{}", serde_json::to_string(&done)?);
+        }
+        Ok(())
+    }
+
+    /// Labels the blocks that are not finished, and finishes the journal.
+    fn label_blocks(
+        &self,
+        labeller: &Labeller<'_>,
+        open: &[&Block],
+        mut journal: Journal,
+        finished: &Finished,
+    ) -> Result<Done> {
+        let total: usize = open.iter().map(|block| block.images.len()).sum();
+        if finished.images() > 0 {
+            info!("{} images are finished, {total} are left", finished.images());
+        }
         let began = Instant::now();
         let mut shown = Counted::new("labelled", total);
         let (mut images, mut kept, mut pairs) = (0, 0, 0);
@@ -199,55 +242,27 @@ impl LabelArgs {
             shown.add(block.images.len());
         }
         journal.finish()?;
-        let seconds = began.elapsed().as_secs_f64();
         if total > 0 {
             shown.finish();
         }
+        let seconds = began.elapsed().as_secs_f64();
         let rate = |count: usize| if seconds > 0.0 { count as f64 / seconds } else { 0.0 };
-        let done = Done {
+        Ok(Done {
             shard: format!("{}/{}", self.shard.index(), self.shard.count()),
             images,
             kept,
             finished_before: finished.images(),
             pairs,
-            described: described.load(Ordering::Relaxed),
+            described: labeller.described.load(Ordering::Relaxed),
             seconds,
             images_per_second: rate(images),
             pairs_per_second: rate(pairs),
-        };
-        info!(
-            "{} images judged, {} kept, {} pairs in {:.0} s: {:.1} images and {:.1} pairs a second; {} looked at by the network",
-            done.images,
-            done.kept,
-            done.pairs,
-            done.seconds,
-            done.images_per_second,
-            done.pairs_per_second,
-            done.described
-        );
-        // What labelled is not needed to merge.
-        drop((matcher, all));
-        give_back_free_memory();
-        if self.shard == Shard::WHOLE {
-            let statistics = merge_into(std::slice::from_ref(&self.out), &self.out, facts, self.images, Some(&source))?;
-            info!(
-                "{} pairs of {} images in {}",
-                statistics.pairs(sc_imagenet::Split::Train) + statistics.pairs(sc_imagenet::Split::Validation),
-                statistics.kept(),
-                self.out.display()
-            );
-        } else {
-            info!(
-                "part {} of {} is in {}; when all are, run `cargo xtask merge`",
-                self.shard.index(),
-                self.shard.count(),
-                part.display()
-            );
-        }
-        if self.json {
-            println!("{}", serde_json::to_string(&done)?);
-        }
-        Ok(())
+        })
+    }
+
+    fn workers(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.workers.unwrap_or_else(cores).max(1)
     }
 
     fn settings(&self) -> Result<LabelSettings> {
