@@ -2,13 +2,16 @@
 
 use std::fmt::Write;
 
+use serde::{Deserialize, Serialize};
+
 use crate::build::BuildIdentity;
 use crate::split::Split;
 use crate::statistics::LayoutStatistics;
 
 /// What a datasheet says beyond counts and configuration. Nothing in it may depend on time, machine or shards, or two
 /// builds of the same data set differ.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct DatasheetFacts {
     /// The data set's name: the heading.
     pub title: String,

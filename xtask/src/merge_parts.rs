@@ -107,7 +107,7 @@ pub fn merge_into(
         (None, Some(source)) if source.form() == SourceForm::ClassFolders => ImagePlacement::Link(source),
         (None, Some(source)) => ImagePlacement::Copy(source),
     };
-    let options = MergeOptions { images: placement, max_points: facts.max_points, facts: facts.datasheet() };
+    let options = MergeOptions { images: placement, max_points: facts.max_points, facts: facts.datasheet };
     let mut bar = None;
     let statistics = merge(parts, out, &options, |done, total| {
         let bar = bar.get_or_insert_with(|| progress::count(total, "pairs written"));

@@ -12,22 +12,8 @@ use crate::atomic;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LabelFacts {
-    /// The data set's name.
-    pub title: String,
-    /// Which images it is made from.
-    pub images: String,
-    /// The program and its version.
-    pub program: String,
-    /// The seed.
-    pub seed: u64,
-    /// Which weights labelled it.
-    pub weights: String,
-    /// SHA-256 of the weights that the run's backbone came from.
-    pub weights_sha256: String,
-    /// Terms of use.
-    pub licence_note: String,
-    /// Remarks.
-    pub notes: Vec<String>,
+    /// What the datasheet says.
+    pub datasheet: DatasheetFacts,
     /// The most key points of a pair.
     pub max_points: usize,
 }
@@ -58,20 +44,6 @@ impl LabelFacts {
             format!("cannot read {}; `cargo xtask label` writes it beside each part's journal", path.display())
         })?;
         serde_json::from_str(&text).with_context(|| format!("{} is damaged; copy it from another part", path.display()))
-    }
-
-    /// As the builder wants them.
-    pub fn datasheet(self) -> DatasheetFacts {
-        DatasheetFacts {
-            title: self.title,
-            images: self.images,
-            program: self.program,
-            seed: self.seed,
-            weights: self.weights,
-            weights_sha256: self.weights_sha256,
-            licence_note: self.licence_note,
-            notes: self.notes,
-        }
     }
 }
 

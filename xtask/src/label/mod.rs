@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
 use clap::Args;
 use pseudo_label::Calibrator;
-use sc_imagenet::{BuildIdentity, Finished, ImageSource, Journal, Record, Shard, Split, part_folder};
+use sc_imagenet::{BuildIdentity, DatasheetFacts, Finished, ImageSource, Journal, Record, Shard, Split, part_folder};
 use sha2::{Digest, Sha256};
 use tracing::{info, warn};
 
@@ -301,7 +301,7 @@ impl LabelArgs {
                 format!("Confidences are calibrated ({calibrated}) on key points that the builder was given.")
             }
         };
-        LabelFacts {
+        let datasheet = DatasheetFacts {
             title: self.title.clone(),
             images: format!(
                 "{} images of {} classes, {} files refused (listing {:016x})",
@@ -316,8 +316,8 @@ impl LabelArgs {
             weights_sha256: trained.weights.clone(),
             licence_note: self.licence_note.clone(),
             notes: vec![confidences],
-            max_points: settings.key_points.most,
-        }
+        };
+        LabelFacts { datasheet, max_points: settings.key_points.most }
     }
 
     fn warn_of_unknown_classes(&self, source: &ImageSource, matcher: &Matcher) {
