@@ -93,7 +93,7 @@ pub fn beside<const D: usize, const E: usize, K: Autodiff>(input: &Tensor<E>, an
 }
 
 /// `count` workgroups for every pair: pairs along z, the workgroups along x and, where these are more than a launch
-/// takes, y. A kernel reads its number as [`cube_in_pair`](super::tile::cube_in_pair), which can be `count` and more.
+/// takes, y. A kernel reads its number as [`cube_in_pair`](super::tile::cube_in_pair()), which can be `count` and more.
 pub fn cubes(count: usize, pairs: usize) -> CubeCount {
     let along_x = count.min(MAX_CUBES);
     CubeCount::Static(along_x as u32, count.div_ceil(along_x.max(1)) as u32, pairs as u32)

@@ -38,7 +38,7 @@ pub fn workgroup() -> CubeDim {
     CubeDim::new_2d(SIDE as u32, SIDE as u32)
 }
 
-/// Number of this workgroup among those of its pair, see [`cubes`](super::buffers::cubes).
+/// Number of this workgroup among those of its pair, see [`cubes`](crate::gpu::buffers::cubes).
 #[cube]
 pub fn cube_in_pair() -> usize {
     CUBE_POS_Y as usize * CUBE_COUNT_X as usize + CUBE_POS_X as usize
