@@ -239,6 +239,8 @@ impl LabelArgs {
                 journal.append(&records)?;
             }
             journal.sync()?;
+            // Blocks are of many sizes: what one leaves behind would make room for the next only in part.
+            give_back_free_memory();
             shown.add(block.images.len());
         }
         journal.finish()?;
