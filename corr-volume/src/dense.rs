@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use self::soft_peak::SoftPeak;
 use self::stream::{Direction, Features, Stream, first, largest};
-use crate::{Grid, Readout};
+use crate::volume::check_pairs;
+use crate::{Grid, HostValues, Readout};
 
 /// Matches every cell of either image, streaming over the scores.
 ///
@@ -150,33 +151,15 @@ impl DenseMatch {
         check_pairs(&source, &target);
         let channels = source.dims()[1];
         let (source_grid, target_grid) = (Grid::of(&source), Grid::of(&target));
-        let (source, target) = (read(source), read(target));
-        let pairs = source.chunks(channels * source_grid.cells()).zip(target.chunks(channels * target_grid.cells()));
+        let (source, target) = (HostValues::fetch(&source), HostValues::fetch(&target));
+        let sources = source.values().chunks(channels * source_grid.cells());
+        let pairs = sources.zip(target.values().chunks(channels * target_grid.cells()));
         for (source, target) in pairs {
             let source = Features::new(source, channels, source_grid);
             let target = Features::new(target, channels, target_grid);
             visit(&Stream::new(source, target, self.mutual, self.keep_bytes));
         }
     }
-}
-
-fn check_pairs(source: &Tensor<4>, target: &Tensor<4>) {
-    let [batch, channels, ..] = source.dims();
-    let [target_batch, target_channels, ..] = target.dims();
-    assert!(
-        batch == target_batch && channels == target_channels,
-        "source features are {:?}, target features {:?}: batch and channels must agree",
-        source.dims(),
-        target.dims()
-    );
-}
-
-/// Values of a tensor; there is nothing a caller could do about a device that has failed.
-fn read(tensor: Tensor<4>) -> Vec<f32> {
-    tensor
-        .without_autodiff()
-        .try_into_vec_as()
-        .unwrap_or_else(|error| panic!("reading features back from their device: {error}"))
 }
 
 #[derive(Default)]

@@ -45,14 +45,8 @@ impl CorrVolume {
     ///
     /// If batches or channels differ.
     pub fn cosine(source: Tensor<4>, target: Tensor<4>) -> Self {
+        check_pairs(&source, &target);
         let [batch, channels, ..] = source.dims();
-        let [target_batch, target_channels, ..] = target.dims();
-        assert!(
-            batch == target_batch && channels == target_channels,
-            "source features are {:?}, target features {:?}: batch and channels must agree",
-            source.dims(),
-            target.dims()
-        );
         let (source_grid, target_grid) = (Grid::of(&source), Grid::of(&target));
         if !source.is_tracked()
             && !target.is_tracked()
@@ -205,6 +199,17 @@ impl MatchDistribution {
     pub fn target(&self) -> Grid {
         self.target
     }
+}
+
+/// Panics unless these can be the features `[b, channels, h, w]` of pairs; grids may differ.
+pub(crate) fn check_pairs(source: &Tensor<4>, target: &Tensor<4>) {
+    assert_eq!(
+        source.dims()[..2],
+        target.dims()[..2],
+        "source features are {:?}, target features {:?}: batch and channels must agree",
+        source.dims(),
+        target.dims()
+    );
 }
 
 /// The products of feature maps `[b, channels, cells]` in slices, on threads, the same for any number of them.

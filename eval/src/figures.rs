@@ -11,6 +11,7 @@ use std::error::Error;
 
 use image::{RgbImage, imageops};
 use plotters::coord::Shift;
+use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use thiserror::Error;
@@ -169,19 +170,26 @@ impl Figure<'_> {
 
 type Drawn<B> = Result<(), DrawingAreaErrorKind<<B as DrawingBackend>::ErrorType>>;
 
-fn draw_curves<B: DrawingBackend>(area: &DrawingArea<B, Shift>, curves: &[PckCurve], scale: i32) -> Drawn<B> {
-    let drawable = |curve: &PckCurve| -> Vec<(f64, f64)> {
-        let points = curve.points.iter().filter(|(alpha, pck)| alpha.is_finite() && *alpha >= 0.0 && pck.is_finite());
-        points.map(|(alpha, pck)| (*alpha, pck.clamp(0.0, 100.0))).collect()
-    };
-    let curves: Vec<(&str, Vec<_>)> = curves.iter().map(|curve| (curve.method.as_str(), drawable(curve))).collect();
-    let all = || curves.iter().flat_map(|(_, points)| points);
-    let right = all().map(|point| point.0).fold(0.0, f64::max);
-    let right = if right > 0.0 { right } else { 1.0 };
-    let top = upper_end(all().map(|point| point.1));
-    let methods: Vec<&str> = curves.iter().map(|(method, _)| *method).collect();
+type Chart<'a, B> = ChartContext<'a, B, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+
+/// Where the axes of a chart end, both beginning at 0, and how many decimals the numbers along the lower one have.
+#[derive(Clone, Copy)]
+struct Ends {
+    right: f64,
+    top: f64,
+    decimals: usize,
+}
+
+/// The axes of a chart below a margin, with their labels.
+fn axes<'a, B: DrawingBackend>(
+    area: &DrawingArea<B, Shift>,
+    margin: i32,
+    Ends { right, top, decimals }: Ends,
+    [across, up]: [&str; 2],
+    scale: i32,
+) -> Result<Chart<'a, B>, DrawingAreaErrorKind<B::ErrorType>> {
     let mut chart = ChartBuilder::on(area)
-        .margin_top((legend_height(&methods) + 8) * scale)
+        .margin_top(margin * scale)
         .margin_left(6 * scale)
         .margin_right(22 * scale)
         .x_label_area_size(42 * scale)
@@ -197,12 +205,28 @@ fn draw_curves<B: DrawingBackend>(area: &DrawingArea<B, Shift>, curves: &[PckCur
         .axis_desc_style(text(13, scale))
         .x_labels(6)
         .y_labels(6)
-        .x_label_formatter(&|alpha| format!("{alpha:.2}"))
-        .y_label_formatter(&|pck| format!("{pck:.0}"))
-        .x_desc("threshold α, as a share of L")
-        .y_desc("PCK (%)")
+        .x_label_formatter(&|value| format!("{value:.decimals$}"))
+        .y_label_formatter(&|value| format!("{value:.0}"))
+        .x_desc(across)
+        .y_desc(up)
         .set_all_tick_mark_size(4 * scale)
         .draw()?;
+    Ok(chart)
+}
+
+fn draw_curves<B: DrawingBackend>(area: &DrawingArea<B, Shift>, curves: &[PckCurve], scale: i32) -> Drawn<B> {
+    let drawable = |curve: &PckCurve| -> Vec<(f64, f64)> {
+        let points = curve.points.iter().filter(|(alpha, pck)| alpha.is_finite() && *alpha >= 0.0 && pck.is_finite());
+        points.map(|(alpha, pck)| (*alpha, pck.clamp(0.0, 100.0))).collect()
+    };
+    let curves: Vec<(&str, Vec<_>)> = curves.iter().map(|curve| (curve.method.as_str(), drawable(curve))).collect();
+    let all = || curves.iter().flat_map(|(_, points)| points);
+    let right = all().map(|point| point.0).fold(0.0, f64::max);
+    let right = if right > 0.0 { right } else { 1.0 };
+    let top = upper_end(all().map(|point| point.1));
+    let methods: Vec<&str> = curves.iter().map(|(method, _)| *method).collect();
+    let labels = ["threshold α, as a share of L", "PCK (%)"];
+    let mut chart = axes(area, legend_height(&methods) + 8, Ends { right, top, decimals: 2 }, labels, scale)?;
     for (index, (_, points)) in curves.iter().enumerate() {
         chart.draw_series(LineSeries::new(points.iter().copied(), colour(index).stroke_width(2 * scale as u32)))?;
         // Some six marks a curve, each method's elsewhere, so that none hides another's.

@@ -1,7 +1,5 @@
 //! Labels for a student: the voted matches, filtered and calibrated.
 
-use std::borrow::Cow;
-
 use burn::tensor::Tensor;
 use corr_volume::{CorrVolume, HostValues};
 use rayon::prelude::*;
@@ -111,11 +109,9 @@ pub fn labels(voted: &CorrVolume, source_mask: Tensor<3>, config: &LabelConfig) 
     );
     let device = voted.values().device();
     let mask = read(source_mask);
-    let voted_values = voted.values();
-    // On the host, where votes are at home, they are read where they lie.
-    let on_host = HostValues::of(&voted_values);
-    let values = on_host.as_ref().map_or_else(|| Cow::Owned(read(voted_values)), |host| Cow::Borrowed(host.values()));
+    let values = HostValues::fetch(&voted.values());
     let pairs: Vec<_> = values
+        .values()
         .par_chunks(source.cells() * target.cells())
         .zip(mask.par_chunks(source.cells()))
         .map(|(voted, mask)| {

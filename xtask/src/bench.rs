@@ -5,7 +5,7 @@ mod memory;
 mod operations;
 mod processes;
 mod sweep;
-pub mod table;
+mod table;
 mod timing;
 mod untrained;
 

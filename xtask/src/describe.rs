@@ -125,8 +125,7 @@ impl<'a> Describer<'a> {
         let raw = self.network.hyperpixel(&frozen.layers);
         let deepest = &frozen.layers[frozen.layers.len() - 1];
         let mask = self.foregrounds.of(path, label, deepest, Grid::of(&raw), self.extractor)?;
-        let layout = &self.extractor.layout;
-        let stages = self.network.cascade.forward(self.network.hyperpixel(&self.network.layers(layout, &frozen)));
+        let stages = self.network.stages(&self.extractor.layout, &frozen);
         let baselines = if Method::baselines(self.config).is_empty() { None } else { Some(self.baselines(path)?) };
         Ok(Description { raw, stages, mask, baselines })
     }

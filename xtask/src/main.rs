@@ -32,6 +32,7 @@ mod report_files;
 mod run_folder;
 mod score;
 mod score_outside;
+mod text_table;
 mod train;
 mod trained;
 mod weights;

@@ -104,6 +104,11 @@ impl Network {
         BackboneConfig { name: config.backbone.name, dilated: config.backbone.dilated }.init(device)
     }
 
+    /// The students' features g_1 … g_K, each `[b, d, h, w]`.
+    pub fn stages(&self, layout: &Layout, frozen: &FrozenFeatures) -> Vec<Tensor<4>> {
+        self.cascade.forward(self.hyperpixel(&self.layers(layout, frozen)))
+    }
+
     /// The hyperpixel's blocks `[b, c_l, h_l, w_l]` as the network has them now.
     pub fn layers(&self, layout: &Layout, frozen: &FrozenFeatures) -> Vec<Tensor<4>> {
         match (layout.first_tuned, &frozen.tuned_input) {

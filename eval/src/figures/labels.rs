@@ -1,16 +1,16 @@
 //! Figures of what labels and their confidences are worth: precision over the share kept, and the reliability diagram.
 
 use plotters::coord::Shift;
-use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 
-use super::{Drawn, GRID, INK, colour, draw_mark, legend_height, text};
+use super::{Drawn, Ends, INK, axes, colour, draw_mark, legend_height};
 use crate::figure_data::{CoverageCurve, Reliability};
 
 /// What the reliability diagram shows, in the order of its colours.
 pub(super) const RELIABILITY_LEGEND: [&str; 2] = ["share right", "as confident as right"];
 
-type Chart<'a, B> = ChartContext<'a, B, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+/// Both axes from 0 to 100.
+const PERCENT: Ends = Ends { right: 100.0, top: 100.0, decimals: 0 };
 
 pub(super) fn describe_coverage(curve: &CoverageCurve) -> String {
     let ends = curve.points.first().zip(curve.points.last()).map(|(first, last)| {
@@ -36,7 +36,7 @@ pub(super) fn draw_coverage<B: DrawingBackend>(
     curve: &CoverageCurve,
     scale: i32,
 ) -> Drawn<B> {
-    let mut chart = percent_chart(area, 0, ["share kept, the surest first (%)", "right (%)"], scale)?;
+    let mut chart = axes(area, 12, PERCENT, ["share kept, the surest first (%)", "right (%)"], scale)?;
     let points: Vec<(f64, f64)> = curve.points.iter().map(|&(kept, right)| (percent(kept), percent(right))).collect();
     chart.draw_series(LineSeries::new(points.iter().copied(), colour(0).stroke_width(2 * scale as u32)))?;
     if let Some(last) = points.last() {
@@ -52,8 +52,8 @@ pub(super) fn draw_reliability<B: DrawingBackend>(
     reliability: &Reliability,
     scale: i32,
 ) -> Drawn<B> {
-    let legend = legend_height(&RELIABILITY_LEGEND);
-    let mut chart = percent_chart(area, legend, ["confidence (%)", "right (%)"], scale)?;
+    let margin = legend_height(&RELIABILITY_LEGEND) + 12;
+    let mut chart = axes(area, margin, PERCENT, ["confidence (%)", "right (%)"], scale)?;
     for bin in &reliability.bins {
         let (left, right) = (percent(bin.range.0), percent(bin.range.1));
         let gap = (right - left) * 0.06;
@@ -66,39 +66,6 @@ pub(super) fn draw_reliability<B: DrawingBackend>(
         draw_mark(area, 1, place, 4 * scale)?;
     }
     Ok(())
-}
-
-/// Axes from 0 to 100 in both directions, below room for a legend.
-fn percent_chart<'a, B: DrawingBackend>(
-    area: &DrawingArea<B, Shift>,
-    legend: i32,
-    [across, up]: [&str; 2],
-    scale: i32,
-) -> Result<Chart<'a, B>, DrawingAreaErrorKind<B::ErrorType>> {
-    let mut chart = ChartBuilder::on(area)
-        .margin_top((legend + 12) * scale)
-        .margin_left(6 * scale)
-        .margin_right(22 * scale)
-        .x_label_area_size(42 * scale)
-        .y_label_area_size(48 * scale)
-        .build_cartesian_2d(0.0..100.0, 0.0..100.0)?;
-    chart
-        .configure_mesh()
-        .disable_x_mesh()
-        .bold_line_style(GRID.stroke_width(scale as u32))
-        .light_line_style(TRANSPARENT)
-        .axis_style(INK.stroke_width(scale as u32))
-        .label_style(text(13, scale))
-        .axis_desc_style(text(13, scale))
-        .x_labels(6)
-        .y_labels(6)
-        .x_label_formatter(&|share| format!("{share:.0}"))
-        .y_label_formatter(&|share| format!("{share:.0}"))
-        .x_desc(across)
-        .y_desc(up)
-        .set_all_tick_mark_size(4 * scale)
-        .draw()?;
-    Ok(chart)
 }
 
 /// A share in percent, within the axes; 0 for what is no number.

@@ -230,13 +230,12 @@ impl Kernel {
 }
 
 /// `G g Gᵀ` of some kernels one behind the other, into a row for each place.
-fn transform_kernels<'a>(weights: &[f32], scratch: &mut [f32], to: impl Iterator<Item = &'a mut [f32]>) {
+fn transform_kernels<'a>(weights: &[f32], scratch: &mut [f32], mut to: impl Iterator<Item = &'a mut [f32]>) {
     let n = weights.len() / 9;
     let (taps, columns) = scratch.split_at_mut(TAPS * n);
     for (tap, taps) in taps.chunks_exact_mut(n).enumerate() {
         taps.iter_mut().zip(weights[tap..].iter().step_by(9)).for_each(|(to, from)| *to = *from);
     }
-    let mut to = to;
     vectorised(
         #[inline(always)]
         || {
@@ -322,8 +321,8 @@ fn outputs(
     );
 }
 
-/// Gradients of a convolution's inputs from those of its outputs, `finish` getting a row of cells at a time: the image, the
-/// row, and `[columns, width]`.
+/// Gradients of a convolution's inputs from those of its outputs: `finish` gets those of a row of cells, `[columns, width]`,
+/// and that row's part of `into`.
 pub(super) fn adjoint_convolve(
     kernel: &Kernel,
     maps: &[f32],

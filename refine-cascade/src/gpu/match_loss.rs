@@ -38,7 +38,7 @@ pub(crate) fn match_losses(
     voted: Option<&CorrVolume>,
     config: &StudentLossConfig,
 ) -> Tensor<1> {
-    let voted = voted.filter(|_| config.voted_share > 0.0).map(CorrVolume::values);
+    let voted = voted.map(CorrVolume::values);
     let votes = voted.as_ref();
     let wanted = source.is_tracked() || target.is_tracked();
     let there = Direction { source: &source, target: &target, labels: forward, votes, of_columns: false, config };

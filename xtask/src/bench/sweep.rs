@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::table::{aligned, cell, column, mib, seconds};
+use super::table::{cell, mib, seconds};
+use crate::text_table::{aligned, column};
 
 /// Cells a side of the grids that are swept; the operations are called `sweep/SIDE`.
 pub const SIDES: [usize; 7] = [16, 24, 32, 48, 64, 96, 128];

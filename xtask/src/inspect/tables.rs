@@ -5,7 +5,7 @@ use sc_imagenet::{ClassStatistics, Split};
 
 use super::checks::{CheckReport, Precision};
 use super::survey::Survey;
-use crate::bench::table::aligned;
+use crate::text_table::aligned;
 
 /// Numbers of key points that are counted together: from here to the next.
 const POINT_RANGES: [usize; 6] = [1, 5, 10, 20, 40, 80];

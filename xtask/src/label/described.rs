@@ -89,8 +89,7 @@ impl Matcher {
         let extractor = &self.extractor;
         let maps = extractor.run_image(image, &Asked::Frozen(View::AsIs));
         let frozen = FrozenFeatures::from_maps(maps, &extractor.layout).context("the run's features")?;
-        let features = self.network.hyperpixel(&self.network.layers(&extractor.layout, &frozen));
-        let features = self.network.cascade.forward(features.clone()).pop().unwrap_or(features);
+        let features = self.network.stages(&extractor.layout, &frozen).pop().context("the run has no student")?;
         let label = self.classes.iter().position(|known| known == class);
         let deepest = &frozen.layers[frozen.layers.len() - 1];
         let mask = self.foregrounds.make(label, deepest, Grid::of(&features), |scale| {

@@ -96,10 +96,8 @@ fn of_shard(
     if let Some((name, value)) = losses.terms.iter().find(|(_, value)| !value.is_finite()) {
         bail!("the loss `{name}` is {value}");
     }
-    if losses.terms.is_empty() {
-        bail!("no loss has a weight above 0: there is nothing to learn");
-    }
-    let total = losses.sum.context("losses have a sum")?.mul_scalar(share);
+    let sum = losses.sum.filter(|_| !losses.terms.is_empty());
+    let total = sum.context("no loss has a weight above 0: there is nothing to learn")?.mul_scalar(share);
     let loss = f64::from(total.clone().inner().into_scalar::<f32>());
     Ok(ShardOutcome { gradients: GradientsParams::from_grads(total.backward(), network), loss, terms: losses.terms })
 }
