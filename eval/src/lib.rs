@@ -66,6 +66,7 @@ mod key_points;
 mod markdown;
 mod mask_transfer;
 mod mat;
+pub mod matcher;
 mod measure;
 mod outside_predictions;
 mod paired_bootstrap;
