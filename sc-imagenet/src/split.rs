@@ -68,7 +68,12 @@ fn class_rng(class: &str, seed: u64) -> ChaCha8Rng {
 
 /// FNV-1a of 64 bits, <http://www.isthe.com/chongo/tech/comp/fnv/>: a hash that is the same everywhere and for ever.
 pub(crate) fn fnv_1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    fnv_1a_from(0xcbf2_9ce4_8422_2325, bytes)
+}
+
+/// The same, going on from the `hash` of what is in front of `bytes`.
+pub(crate) fn fnv_1a_from(hash: u64, bytes: &[u8]) -> u64 {
+    bytes.iter().fold(hash, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 #[cfg(test)]

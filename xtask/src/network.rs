@@ -152,8 +152,8 @@ impl Network {
     /// # Errors
     ///
     /// Where they are those of another network.
-    pub fn with_bytes(self, bytes: &[u8]) -> Result<Network> {
-        let bytes = burn::tensor::Bytes::from_bytes_vec(bytes.to_vec());
+    pub fn with_bytes(self, bytes: Vec<u8>) -> Result<Network> {
+        let bytes = burn::tensor::Bytes::from_bytes_vec(bytes);
         Ok(self.try_load_record(burn::store::ModuleRecord::from_bytes(bytes)?)?)
     }
 }

@@ -75,9 +75,9 @@ impl Trained {
             Which::Last => "last.ckpt",
             Which::Best => "best.ckpt",
         };
-        let checkpoint = Checkpoint::load(&run.checkpoints().join(file))
+        let checkpoint = Checkpoint::load_to_use(&run.checkpoints().join(file))
             .with_context(|| format!("the run {} has no usable checkpoint yet", run.root().display()))?;
-        let network = network_of(&checkpoint, &config, device)?;
+        let network = network_of(checkpoint.network, &checkpoint.state, &config, device)?;
         Ok(Trained {
             foregrounds: Foregrounds::new(start.network.classifier.valid(), &config.mask),
             extractor: start.extractor,

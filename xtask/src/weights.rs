@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
-use corr_volume::{KnownWeights, known_weights, sha256_of};
+use corr_volume::{BackboneName, KnownWeights, known_weights, sha256_of};
 
 use crate::cache_folder::weights_folder;
 
@@ -48,6 +48,26 @@ impl WeightsCommand {
 /// The path of known weights in the cache folder, whether they are there or not.
 pub fn path_of(weights: &KnownWeights) -> PathBuf {
     weights_folder().join(weights.file)
+}
+
+/// The weights file of a backbone: `file`, or where there is none, the known weights of its name in the cache folder.
+///
+/// # Errors
+///
+/// A backbone without known weights, weights that were not fetched.
+pub fn known_path(name: BackboneName, file: &str) -> Result<PathBuf> {
+    if !file.is_empty() {
+        return Ok(PathBuf::from(file));
+    }
+    let known = known_weights()
+        .iter()
+        .find(|known| known.name == name)
+        .with_context(|| format!("there are no known weights of {name}; give a file"))?;
+    let path = path_of(known);
+    if !path.exists() {
+        bail!("the weights of {name} are not here; fetch them with `cargo xtask weights fetch {name}`");
+    }
+    Ok(path)
 }
 
 /// The known weights of that name.

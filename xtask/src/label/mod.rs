@@ -156,6 +156,8 @@ impl LabelArgs {
         let facts = self.facts(&source, &trained, &settings, &calibrator);
         let masks = trained.start_parameters.clone();
         let matcher = Matcher::new(trained);
+        // A checkpoint is larger than the network: it holds the optimisers' states too.
+        give_back_free_memory();
         let identity = identity(&settings, &calibrator, &matcher, masks, &source, kind_of(&device));
         self.warn_of_unknown_classes(&source, &matcher);
 

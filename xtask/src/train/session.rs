@@ -206,8 +206,8 @@ impl Session {
             && step != self.state.step
         {
             info!("the most cycle-consistent checkpoint is that of step {step} ({:.1} %):", 100.0 * consistency);
-            let best = Checkpoint::load(&self.run.checkpoints().join("best.ckpt"))?;
-            let network = network_of(&best, &self.config, &self.device)?;
+            let best = Checkpoint::load_to_use(&self.run.checkpoints().join("best.ckpt"))?;
+            let network = network_of(best.network, &best.state, &self.config, &self.device)?;
             self.validation.report(
                 &self.run,
                 &best.state,
@@ -238,7 +238,8 @@ impl Session {
 
     fn load(&mut self, path: &Path) -> Result<()> {
         let checkpoint = Checkpoint::load(path)?;
-        self.network = for_training(network_of(&checkpoint, &self.config, &self.device)?, &self.config);
+        self.network =
+            for_training(network_of(checkpoint.network, &checkpoint.state, &self.config, &self.device)?, &self.config);
         let [backbone, head] = &checkpoint.optimizers[..] else {
             bail!("{} has no optimiser states and cannot be resumed from", path.display());
         };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use burn::module::Module;
 use burn::tensor::Device;
-use corr_volume::{BackboneName, BatchNormMode, Verification, known_weights, load_weights};
+use corr_volume::{BackboneName, BatchNormMode, Verification, load_weights};
 use sc_imagenet::ImageSet;
 use tracing::info;
 
@@ -16,7 +16,7 @@ use crate::images::Extractor;
 use crate::network::{Layout, Network};
 use crate::run_folder::RunFolder;
 use crate::train::classify::{train_from_scratch, train_head};
-use crate::weights::path_of;
+use crate::weights::known_path;
 
 /// The start of a run: its network, the extractor of its frozen blocks, and what to record of it.
 pub struct Start {
@@ -51,7 +51,7 @@ pub fn start(run: &RunFolder, config: &TrainConfig, images: &ImageSet, device: &
         info!("training the backbone from scratch on {} images of {} classes", images.len(), classes.len());
         (train_from_scratch(network, images, config, device)?, String::new())
     } else {
-        let path = weights_path(config)?;
+        let path = known_path(config.backbone.name, &config.backbone.weights)?;
         let loaded = load_weights(backbone, &path, Verification::default())?;
         info!("backbone {} from {}", config.backbone.name, path.display());
         (Network::init(config, loaded.backbone, classes.len(), device), loaded.sha256)
@@ -78,21 +78,21 @@ pub fn start(run: &RunFolder, config: &TrainConfig, images: &ImageSet, device: &
 ///
 /// A missing or damaged checkpoint.
 pub fn load_start(run: &RunFolder, config: &TrainConfig, device: &Device) -> Result<Start> {
-    let checkpoint = Checkpoint::load(&start_path(run))?;
-    let network = network_of(&checkpoint, config, device)?;
+    let checkpoint = Checkpoint::load_to_use(&start_path(run))?;
+    let network = network_of(checkpoint.network, &checkpoint.state, config, device)?;
     let extractor = extractor_of(config, &network, &checkpoint.state.weights, device)?;
     Ok(Start { network, extractor, state: checkpoint.state })
 }
 
-/// The network of a checkpoint.
+/// The network of a checkpoint, from its record and its state.
 ///
 /// # Errors
 ///
 /// A checkpoint of another architecture.
-pub fn network_of(checkpoint: &Checkpoint, config: &TrainConfig, device: &Device) -> Result<Network> {
+pub fn network_of(record: Vec<u8>, state: &RunState, config: &TrainConfig, device: &Device) -> Result<Network> {
     let backbone = Network::random_backbone(config, device).with_batch_norm(BatchNormMode::Frozen);
-    Network::init(config, backbone, checkpoint.state.classes.len(), device)
-        .with_bytes(&checkpoint.network)
+    Network::init(config, backbone, state.classes.len(), device)
+        .with_bytes(record)
         .context("the checkpoint is not of this configuration's network")
 }
 
@@ -118,21 +118,4 @@ fn check_layers(config: &TrainConfig, blocks: usize) -> Result<()> {
         );
     }
     Ok(())
-}
-
-/// The weights file of a configuration: its own, or the known one in the cache folder.
-fn weights_path(config: &TrainConfig) -> Result<PathBuf> {
-    if !config.backbone.weights.is_empty() {
-        return Ok(PathBuf::from(&config.backbone.weights));
-    }
-    let name = config.backbone.name;
-    let known = known_weights()
-        .iter()
-        .find(|known| known.name == name)
-        .with_context(|| format!("there are no known weights of {name}; give a file with --weights"))?;
-    let path = path_of(known);
-    if !Path::new(&path).exists() {
-        bail!("the weights of {name} are not here; fetch them with `cargo xtask weights fetch {name}`");
-    }
-    Ok(path)
 }
