@@ -92,6 +92,27 @@ pub struct ReliabilityBar {
     pub count: usize,
 }
 
+/// PCK of several beginnings over the number of pairs that were learned from.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LearningCurves {
+    /// The threshold.
+    pub alpha: f64,
+    /// The numbers of pairs as they are written, from few to many.
+    pub counts: Vec<String>,
+    /// A curve for each beginning.
+    pub curves: Vec<LearningCurve>,
+}
+
+/// PCK of one beginning.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LearningCurve {
+    /// What it begins with.
+    pub name: String,
+    /// For each number of pairs the lower end of the interval, the PCK and the upper end, in per cent; `None` where it is
+    /// not known.
+    pub points: Vec<Option<[f64; 3]>>,
+}
+
 /// A threshold as tables show it: with two decimals, or more where it needs them.
 pub(crate) fn alpha_text(alpha: f64) -> String {
     let short = format!("{alpha:.2}");

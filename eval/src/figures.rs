@@ -5,6 +5,7 @@
 
 mod font;
 mod labels;
+mod learning;
 mod pixels;
 
 use std::error::Error;
@@ -18,7 +19,7 @@ use thiserror::Error;
 
 pub use self::font::{FigureFont, FigureFontError};
 use self::pixels::PixelBackend;
-use crate::figure_data::{ClassScores, CoverageCurve, PckCurve, Reliability, alpha_text};
+use crate::figure_data::{ClassScores, CoverageCurve, LearningCurves, PckCurve, Reliability, alpha_text};
 
 /// Text and axes.
 pub(crate) const INK: RGBColor = RGBColor(0x1F, 0x29, 0x33);
@@ -64,6 +65,8 @@ pub enum Figure<'a> {
     Coverage(&'a CoverageCurve),
     /// The share of right labels over their confidence.
     Reliability(&'a Reliability),
+    /// PCK over the number of pairs that were learned from, with shaded intervals.
+    Learning(&'a LearningCurves),
 }
 
 impl Figure<'_> {
@@ -123,6 +126,7 @@ impl Figure<'_> {
             }
             Self::Coverage(curve) => labels::describe_coverage(curve),
             Self::Reliability(reliability) => labels::describe_reliability(reliability),
+            Self::Learning(curves) => learning::describe_learning(curves),
         }
     }
 
@@ -132,12 +136,13 @@ impl Figure<'_> {
             Self::ClassBars(scores) => scores.methods.iter().map(|(method, _)| method.as_str()).collect(),
             Self::Coverage(_) => Vec::new(),
             Self::Reliability(_) => labels::RELIABILITY_LEGEND.to_vec(),
+            Self::Learning(curves) => curves.curves.iter().map(|curve| curve.name.as_str()).collect(),
         }
     }
 
     fn size(&self, scale: i32) -> (u32, u32) {
         let below = match self {
-            Self::PckCurves(_) | Self::Coverage(_) => 300,
+            Self::PckCurves(_) | Self::Coverage(_) | Self::Learning(_) => 300,
             Self::Reliability(_) => 360,
             Self::ClassBars(scores) => bars_height(scores) + 50,
         };
@@ -160,6 +165,7 @@ impl Figure<'_> {
                 Self::ClassBars(scores) => draw_bars(&area, scores, scale)?,
                 Self::Coverage(curve) => labels::draw_coverage(&area, curve, scale)?,
                 Self::Reliability(reliability) => labels::draw_reliability(&area, reliability, scale)?,
+                Self::Learning(curves) => learning::draw_learning(&area, curves, scale)?,
             }
             area.present()?;
             Ok(())

@@ -92,7 +92,9 @@ pub use benchmarks::{
 pub use confusion::{ConfusionScore, Rivals, score_confusion};
 pub use difficulty::{DifficultyField, DifficultyRow, difficulty_rows, difficulty_table};
 pub use drawing::{DrawnMatch, draw_matches, side_by_side, warp_source};
-pub use figure_data::{ClassScores, CoverageCurve, PckCurve, Reliability, ReliabilityBar};
+pub use figure_data::{
+    ClassScores, CoverageCurve, LearningCurve, LearningCurves, PckCurve, Reliability, ReliabilityBar,
+};
 pub use figures::{Figure, FigureError, FigureFont, FigureFontError};
 pub use flow::{Flow, FlowError, FlowProblem, flow_bytes, parse_flow, read_flow, write_flow};
 pub use html_report::{

@@ -29,7 +29,7 @@ impl Direction {
 }
 
 /// The right points of one pair, at each threshold of the protocol.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct PairScore {
     /// The class of the pair.
     pub class: String,

@@ -6,20 +6,32 @@
 /// mapped, zeroed and unmapped anew; unmapping interrupts every core. A training step on two cores takes a tenth to a third
 /// longer that way (LAB.md). The peak of the resident set is hardly changed. Elsewhere this does nothing.
 pub fn keep_freed_memory() {
+    set_thresholds(32 << 20, 256 << 20);
+}
+
+/// Has glibc return large buffers as soon as they are freed, and move what grows instead of copying it: for work whose memory
+/// is what it holds, such as lists that grow with the number of images. [`keep_freed_memory`] undoes it.
+pub fn return_large_buffers() {
+    set_thresholds(128 << 10, 128 << 10);
+}
+
+/// From how many bytes on blocks are mapped one by one (32 MiB is the most that glibc takes), and how much free memory at the
+/// end of the heap is kept.
+fn set_thresholds(mapped_from: i32, kept: i32) {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
-        /// Blocks from this size on are mapped one by one; this is the most that glibc takes.
-        const MMAP_THRESHOLD: (i32, i32) = (-3, 32 << 20);
-        /// More free memory than this at the end of the heap is given back.
-        const TRIM_THRESHOLD: (i32, i32) = (-1, 256 << 20);
+        const MMAP_THRESHOLD: i32 = -3;
+        const TRIM_THRESHOLD: i32 = -1;
         unsafe extern "C" {
             fn mallopt(parameter: i32, value: i32) -> i32;
         }
-        for (parameter, value) in [MMAP_THRESHOLD, TRIM_THRESHOLD] {
-            // SAFETY: glibc's own function of this signature; `main` calls this before any other thread is started.
+        for (parameter, value) in [(MMAP_THRESHOLD, mapped_from), (TRIM_THRESHOLD, kept)] {
+            // SAFETY: glibc's own function of this signature; it may be called at any time.
             unsafe { mallopt(parameter, value) };
         }
     }
+    #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+    let _ = (mapped_from, kept);
 }
 
 /// Has glibc return freed memory to the system.

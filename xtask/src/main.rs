@@ -16,6 +16,7 @@ mod device;
 mod doctor;
 mod drawn;
 mod evaluate;
+mod experiment;
 mod feature_cache;
 mod foreground;
 mod images;
@@ -24,6 +25,7 @@ mod label;
 mod logging;
 mod mask_report;
 mod match_images;
+mod matchers;
 mod merge_parts;
 mod more_metrics;
 mod network;
@@ -70,6 +72,9 @@ enum Command {
     Match(match_images::MatchArgs),
     Label(label::LabelArgs),
     Merge(merge_parts::MergeArgs),
+    Pretrain(matchers::PretrainArgs),
+    Finetune(matchers::FinetuneArgs),
+    Experiment(experiment::ExperimentArgs),
     Bench(bench::BenchArgs),
     /// List, download or verify backbone weights
     #[command(subcommand)]
@@ -91,6 +96,9 @@ fn main() -> ExitCode {
         Command::Match(args) => args.run(),
         Command::Label(args) => args.run(),
         Command::Merge(args) => args.run(),
+        Command::Pretrain(args) => args.run(),
+        Command::Finetune(args) => args.run(),
+        Command::Experiment(args) => args.run(),
         Command::Bench(args) => args.run(),
         Command::Weights(command) => command.run(),
         Command::Doctor(args) => args.run(),

@@ -35,7 +35,7 @@ pub fn end_point_error(answers: Tensor<3>, points: &KeyPointBatch) -> Tensor<1> 
 }
 
 /// `[b, n, 2]` points to `[b, n, cells]`: a Gaussian round each that sums to one.
-fn gaussian_targets(points: Tensor<3>, grid: Grid, deviation: f64) -> Tensor<3> {
+pub(super) fn gaussian_targets(points: Tensor<3>, grid: Grid, deviation: f64) -> Tensor<3> {
     let cells: Tensor<4> = grid.points(&points.device()).unsqueeze_dims(&[0, 0]);
     let distances: Tensor<3> = (cells - points.unsqueeze_dim(2)).square().sum_dim(3).squeeze_dim(3);
     activation::softmax(distances.mul_scalar(-0.5 / (deviation * deviation)), 2)

@@ -12,11 +12,14 @@
 //! | [`MutualNearest`] | no | the same behind soft mutual nearest neighbours (NC-Net, 2018) |
 //! | [`HoughMatcher`] | no | regularised Hough matching (Hyperpixel Flow, ICCV 2019) |
 //! | `NcNet` | yes | *Neighbourhood Consensus Networks*, NeurIPS 2018 |
-//! | `Dhpf` | yes | *Learning to Compose Hypercolumns for Visual Correspondence*, ECCV 2020 |
-//! | `Cats` | yes | *CATs: Cost Aggregation Transformers for Visual Correspondence*, NeurIPS 2021 |
+//! | [`Dhpf`] | yes | *Learning to Compose Hypercolumns for Visual Correspondence*, ECCV 2020 |
+//! | [`Cats`] | yes | *CATs: Cost Aggregation Transformers for Visual Correspondence*, NeurIPS 2021 |
 //!
 //! Layers and formulas are derived from the papers. The backbone stays as it is.
 
+mod augment;
+mod cats;
+mod dhpf;
 mod hough;
 mod key_point_loss;
 mod key_points;
@@ -24,6 +27,9 @@ mod nearest;
 mod on_images;
 mod trainer;
 
+pub use augment::{AugmentConfig, Augmentation, augment, mirror_ids};
+pub use cats::{Cats, CatsConfig};
+pub use dhpf::{Dhpf, DhpfConfig};
 pub use hough::{HoughConfig, HoughMatcher, hough_matching};
 pub use key_point_loss::{end_point_error, key_point_cross_entropy};
 pub use key_points::{KeyPointBatch, PointsInCells};

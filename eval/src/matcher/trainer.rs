@@ -11,28 +11,26 @@ use super::{KeyPointBatch, PointsInCells, TrainableMatcher};
 
 /// How steps follow from gradients.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case")]
 pub enum Optimiser {
     /// Adam.
     Adam,
     /// Adam with decoupled weight decay.
-    AdamW {
-        /// The decay, times the learning rate.
-        weight_decay: f64,
-    },
-    /// Stochastic gradient descent.
-    Sgd {
-        /// The share of the last step that is in the next.
-        momentum: f64,
-    },
+    AdamW,
+    /// Stochastic gradient descent with momentum.
+    Sgd,
 }
 
 /// How a matcher is trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct TrainerConfig {
     /// How steps follow from gradients.
     pub optimiser: Optimiser,
+    /// Of AdamW: the decay, times the learning rate.
+    pub weight_decay: f64,
+    /// Of SGD: the share of the last step that is in the next.
+    pub momentum: f64,
     /// The learning rate after warming up; half a cosine takes it down to a twentieth.
     pub learning_rate: f64,
     /// Steps in all.
@@ -41,6 +39,20 @@ pub struct TrainerConfig {
     pub warm_up: usize,
     /// Gradients longer than this are shortened to it; 0: they are not.
     pub gradient_norm: f64,
+}
+
+impl Default for TrainerConfig {
+    fn default() -> Self {
+        Self {
+            optimiser: Optimiser::AdamW,
+            weight_decay: 0.05,
+            momentum: 0.9,
+            learning_rate: 1e-3,
+            steps: 200,
+            warm_up: 10,
+            gradient_norm: 1.0,
+        }
+    }
 }
 
 /// One pair to learn from.
@@ -98,17 +110,17 @@ impl<M: TrainableMatcher> Trainer<M> {
             (config.gradient_norm > 0.0).then_some(GradientClippingConfig::Norm(config.gradient_norm as f32));
         let optimiser = match config.optimiser {
             Optimiser::Adam => AdamConfig::new().with_epsilon(1e-8).with_grad_clipping(clipping).init(),
-            Optimiser::AdamW { weight_decay } => AdamWConfig::new()
+            Optimiser::AdamW => AdamWConfig::new()
                 .with_epsilon(1e-8)
-                .with_weight_decay(weight_decay as f32)
+                .with_weight_decay(config.weight_decay as f32)
                 .with_grad_clipping(clipping)
                 .init(),
-            Optimiser::Sgd { momentum } => {
-                let momentum = MomentumConfig::new().with_momentum(momentum).with_dampening(0.0);
+            Optimiser::Sgd => {
+                let momentum = MomentumConfig::new().with_momentum(config.momentum).with_dampening(0.0);
                 SgdConfig::new().with_momentum(Some(momentum)).with_gradient_clipping(clipping).init()
             }
         };
-        let matcher = matcher.fork(&device);
+        let matcher = matcher.fork(&device).train();
         Self { matcher, optimiser, config, step: 0, device }
     }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow};
 use burn::tensor::{Device, Tensor, TensorData};
 use corr_volume::Backbone;
+use eval::matcher::{Augmentation, augment};
 use image::RgbImage;
 use refine_cascade::{Padding, Warp, warp_images};
 use sc_imagenet::{DecodeLimits, decode_bytes};
@@ -39,6 +40,8 @@ pub enum Asked {
         /// Pixels a side, a multiple of 32.
         side: usize,
     },
+    /// [`Layout::frozen`] of an image that was changed first.
+    Augmented(Augmentation),
     /// [`Layout::prefix`] of a warped view of the image.
     Warped {
         /// The view that is warped.
@@ -200,6 +203,7 @@ impl Extractor {
     fn name(&self, asked: &Asked) -> Option<String> {
         match asked {
             Asked::Frozen(view) => Some(view.name().to_owned()),
+            Asked::Augmented(augmentation) => Some(augmentation.name()),
             Asked::Deepest { side } => Some(format!("block {} at {side}", self.deepest_block())),
             Asked::Warped { view, name, .. } => name.as_ref().map(|name| format!("{} {name}", view.name())),
         }
@@ -228,6 +232,10 @@ impl Extractor {
         let input = |side: usize| to_input(image, side, &self.backbone.normalisation(), &host());
         match asked {
             Asked::Frozen(view) => view.of(input(self.layout.input)),
+            Asked::Augmented(augmentation) => {
+                let side = self.layout.input;
+                to_input(&augment(image, augmentation), side, &self.backbone.normalisation(), &host())
+            }
             Asked::Deepest { side } => input(*side),
             Asked::Warped { view, warp, .. } => {
                 warp_images(view.of(input(self.layout.input)), std::slice::from_ref(warp), Padding::Zero)
@@ -238,7 +246,7 @@ impl Extractor {
     /// Runs the frozen blocks on inputs `[b, 3, s, s]`.
     fn run(&self, input: Tensor<4>, asked: &Asked) -> Vec<Tensor<4>> {
         match asked {
-            Asked::Frozen(_) => self.layout.frozen(&self.backbone, input).into_maps(),
+            Asked::Frozen(_) | Asked::Augmented(_) => self.layout.frozen(&self.backbone, input).into_maps(),
             Asked::Deepest { .. } => self.backbone.forward_from(input, 0, &[self.deepest_block()]),
             Asked::Warped { .. } => self.layout.prefix(&self.backbone, input).into_maps(),
         }

@@ -22,7 +22,7 @@ use self::block::Labeller;
 use self::blocks::{Block, blocks};
 use self::described::Matcher;
 use self::settings::{Identity, LabelSettings};
-use crate::allocator::give_back_free_memory;
+use crate::allocator::{give_back_free_memory, keep_freed_memory, return_large_buffers};
 use crate::config::load_over;
 use crate::device::{DeviceChoice, device_name, host};
 use crate::logging;
@@ -144,6 +144,7 @@ impl LabelArgs {
         logging::start(None)?;
         let settings = self.settings()?;
         let calibrator = self.calibrator()?;
+        return_large_buffers();
         let source = ImageSource::open(&self.data, &class_names(self.class_names.as_deref())?)?;
         for refused in source.refused().iter().take(20) {
             warn!("{}: {}", refused.path, refused.reason);
@@ -151,6 +152,7 @@ impl LabelArgs {
         if source.refused().len() > 20 {
             warn!("… and {} more", source.refused().len() - 20);
         }
+        keep_freed_memory();
         let device = self.device.open()?;
         let trained = Trained::without_cache(&self.run, self.checkpoint, &device)?;
         let facts = self.facts(&source, &trained, &settings, &calibrator);
@@ -191,6 +193,7 @@ impl LabelArgs {
         // What labelled is not needed to merge.
         drop((matcher, all));
         give_back_free_memory();
+        return_large_buffers();
         if self.shard == Shard::WHOLE {
             let statistics = merge_into(std::slice::from_ref(&self.out), &self.out, facts, self.images, Some(&source))?;
             info!(

@@ -1,0 +1,270 @@
+//! What an experiment is to do.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use eval::{BenchmarkName, BenchmarkSplit};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::config::load_over;
+use crate::matchers::{MatcherName, MatcherSettings};
+
+/// The file of an experiment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Plan {
+    /// Its name in tables.
+    pub name: String,
+    /// The matchers. Those that do not learn have a row of their own.
+    pub matchers: Vec<MatcherName>,
+    /// What matchers begin with: `none`, or a name of `labels`.
+    pub inits: Vec<String>,
+    /// Numbers of key-point pairs, `0` to so many, or `all`.
+    pub pairs: Vec<String>,
+    /// The seeds of parameters, order, changes and choice of pairs.
+    pub seeds: Vec<u64>,
+    /// Key points to learn from and to score on.
+    pub benchmark: BenchmarkPlan,
+    /// Folders of labels, `NAME=DIR` each; a name may come several times.
+    pub labels: Vec<String>,
+    /// Settings of all matchers, `key=value`, and of one, `MATCHER:key=value`.
+    pub settings: Vec<String>,
+}
+
+/// Key points to learn from and to score on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BenchmarkPlan {
+    /// Its folder.
+    pub data: PathBuf,
+    /// Its name; empty: found from the folder.
+    pub name: String,
+    /// The part to learn from.
+    pub train: String,
+    /// The part to score on.
+    pub score: String,
+    /// Of data sets without a list of pairs: at most so many pairs a class are scored; 0: all.
+    pub score_pairs: usize,
+    /// How to score; empty: as is usual.
+    pub protocol: String,
+    /// Thresholds.
+    pub alphas: Vec<f64>,
+}
+
+impl Default for BenchmarkPlan {
+    fn default() -> Self {
+        Self {
+            data: PathBuf::new(),
+            name: String::new(),
+            train: "train".to_owned(),
+            score: "val".to_owned(),
+            score_pairs: 100,
+            protocol: String::new(),
+            alphas: vec![0.05, 0.10, 0.15],
+        }
+    }
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            name: "experiment".to_owned(),
+            matchers: vec![MatcherName::NcNet, MatcherName::Dhpf, MatcherName::Cats],
+            inits: vec!["none".to_owned()],
+            pairs: ["0", "20", "100", "all"].map(str::to_owned).to_vec(),
+            seeds: vec![0, 1, 2],
+            benchmark: BenchmarkPlan::default(),
+            labels: Vec::new(),
+            settings: Vec::new(),
+        }
+    }
+}
+
+/// One cell: a matcher, what it begins with, how many pairs it learns from, and a seed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Cell {
+    /// The matcher.
+    pub matcher: MatcherName,
+    /// What it begins with.
+    pub init: String,
+    /// How many pairs; `None` = all.
+    pub pairs: Option<usize>,
+    /// The seed.
+    pub seed: u64,
+}
+
+impl Cell {
+    /// The pairs as they are written.
+    pub fn pairs_name(&self) -> String {
+        self.pairs.map_or("all".to_owned(), |count| count.to_string())
+    }
+
+    /// The name of its file.
+    pub fn file(&self) -> String {
+        format!("{}_{}_{}_{}.json", self.matcher.name(), self.init, self.pairs_name(), self.seed)
+    }
+}
+
+impl Plan {
+    /// Reads a plan, with `key=value` settings over it.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be read, a key that is not known, a value that makes no sense.
+    pub fn load(file: &Path, set: &[String]) -> Result<Plan> {
+        let plan: Plan = load_over(Plan::default(), Some(file), set)?;
+        plan.check().with_context(|| format!("in {}", file.display()))?;
+        Ok(plan)
+    }
+
+    fn check(&self) -> Result<()> {
+        for (name, empty) in [
+            ("matchers", self.matchers.is_empty()),
+            ("inits", self.inits.is_empty()),
+            ("pairs", self.pairs.is_empty()),
+            ("seeds", self.seeds.is_empty()),
+            ("benchmark.alphas", self.benchmark.alphas.is_empty()),
+        ] {
+            if empty {
+                bail!("`{name}` is empty: there is nothing to do");
+            }
+        }
+        if self.benchmark.data.as_os_str().is_empty() {
+            bail!("give the folder with key points: `benchmark.data`, or --set benchmark.data=DIR");
+        }
+        self.pair_counts()?;
+        self.splits()?;
+        self.labels_by_name()?;
+        for init in &self.inits {
+            let odd = |letter: char| !(letter.is_ascii_alphanumeric() || letter == '-');
+            if init.is_empty() || init.contains(odd) {
+                bail!("`inits`: {init:?} is no name; letters, digits and - are");
+            }
+            if init != "none" {
+                self.folders_of(init)?;
+            }
+        }
+        self.matchers.iter().try_for_each(|&matcher| self.settings_of(matcher).map(drop))
+    }
+
+    /// The counts of `pairs`.
+    ///
+    /// # Errors
+    ///
+    /// What is neither a number nor `all`.
+    pub fn pair_counts(&self) -> Result<Vec<Option<usize>>> {
+        let count = |text: &String| match text.as_str() {
+            "all" => Ok(None),
+            number => number.parse().map(Some).with_context(|| format!("`pairs`: {number:?} is no number, nor `all`")),
+        };
+        self.pairs.iter().map(count).collect()
+    }
+
+    /// The parts to learn from and to score on.
+    ///
+    /// # Errors
+    ///
+    /// What is no part.
+    pub fn splits(&self) -> Result<[BenchmarkSplit; 2]> {
+        let part = |text: &str| {
+            text.parse::<BenchmarkSplit>().map_err(|error| anyhow::anyhow!("`benchmark`: {text:?}: {error}"))
+        };
+        Ok([part(&self.benchmark.train)?, part(&self.benchmark.score)?])
+    }
+
+    /// The benchmark's name, where it is given.
+    ///
+    /// # Errors
+    ///
+    /// A name of none.
+    pub fn benchmark_name(&self) -> Result<Option<BenchmarkName>> {
+        let name = &self.benchmark.name;
+        (!name.is_empty())
+            .then(|| name.parse().map_err(|error| anyhow::anyhow!("`benchmark.name`: {error}")))
+            .transpose()
+    }
+
+    fn labels_by_name(&self) -> Result<BTreeMap<&str, Vec<PathBuf>>> {
+        let mut folders: BTreeMap<&str, Vec<PathBuf>> = BTreeMap::new();
+        for entry in &self.labels {
+            let (name, folder) =
+                entry.split_once('=').with_context(|| format!("`labels`: {entry:?} is not NAME=DIR"))?;
+            folders.entry(name.trim()).or_default().push(PathBuf::from(folder.trim()));
+        }
+        Ok(folders)
+    }
+
+    /// The folders of labels that a beginning has.
+    ///
+    /// # Errors
+    ///
+    /// None.
+    pub fn folders_of(&self, init: &str) -> Result<Vec<PathBuf>> {
+        self.labels_by_name()?
+            .remove(init)
+            .with_context(|| format!("`inits` has {init:?}, and `labels` no folder of it: add \"{init}=DIR\""))
+    }
+
+    /// The settings of a matcher.
+    ///
+    /// # Errors
+    ///
+    /// A setting that there is not.
+    pub fn settings_of(&self, matcher: MatcherName) -> Result<MatcherSettings> {
+        let mine = self.settings.iter().filter_map(|setting| match setting.split_once(':') {
+            Some((name, rest)) if !name.contains('=') => (name == matcher.name()).then(|| rest.to_owned()),
+            _ => Some(setting.clone()),
+        });
+        MatcherSettings::load(matcher, None, &mine.collect::<Vec<_>>())
+            .with_context(|| format!("in the settings of {}", matcher.name()))
+    }
+
+    /// All cells, those that others build on first. What does not learn has one cell.
+    ///
+    /// # Errors
+    ///
+    /// As [`Plan::pair_counts`].
+    pub fn cells(&self) -> Result<Vec<Cell>> {
+        let counts = self.pair_counts()?;
+        let mut cells = Vec::new();
+        for &seed in &self.seeds {
+            for &matcher in &self.matchers {
+                if !matcher.learns() {
+                    if seed == self.seeds[0] {
+                        cells.push(Cell { matcher, init: "none".to_owned(), pairs: Some(0), seed });
+                    }
+                    continue;
+                }
+                for init in &self.inits {
+                    cells.extend(counts.iter().map(|&pairs| Cell { matcher, init: init.clone(), pairs, seed }));
+                }
+            }
+        }
+        Ok(cells)
+    }
+
+    /// What a cell depends on, as a hash: a file of another is not taken for this one's.
+    ///
+    /// # Errors
+    ///
+    /// As [`Plan::settings_of`].
+    pub fn identity(&self, cell: &Cell) -> Result<String> {
+        let folders = if cell.init == "none" { Vec::new() } else { self.folders_of(&cell.init)? };
+        let settings = self.settings_of(cell.matcher)?;
+        let text = serde_json::to_string(&(cell, folders, &self.benchmark, settings))?;
+        Ok(Sha256::digest(text.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// As [`Plan::identity`], of the training on labels that a cell begins with.
+    ///
+    /// # Errors
+    ///
+    /// As [`Plan::settings_of`].
+    pub fn start_identity(&self, cell: &Cell) -> Result<String> {
+        let settings = MatcherSettings { finetune: Default::default(), ..self.settings_of(cell.matcher)? };
+        let text = serde_json::to_string(&(cell.matcher, cell.seed, self.folders_of(&cell.init)?, settings))?;
+        Ok(Sha256::digest(text.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+    }
+}

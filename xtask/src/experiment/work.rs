@@ -1,0 +1,242 @@
+//! The cells of an experiment, worked on side by side.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Instant;
+
+use anyhow::{Context, Result, anyhow};
+use burn::tensor::Device;
+use eval::{KeyPointPair, PairScore, PairSelection, Protocol, ReadOptions, read_pairs};
+use serde::{Deserialize, Serialize};
+use tracing::info;
+
+use super::plan::{Cell, Plan};
+use crate::atomic;
+use crate::checkpoint::{Checkpoint, RunState};
+use crate::matchers::{Features, Learner, MatcherName, TrainingPairs, read_labels, read_training_pairs};
+
+/// What a cell's file holds.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Outcome {
+    /// What it depends on.
+    pub identity: String,
+    /// The cell.
+    pub cell: Cell,
+    /// How it was scored.
+    pub protocol: String,
+    /// Its thresholds.
+    pub alphas: Vec<f64>,
+    /// The scores of the pairs, in the benchmark's order.
+    pub scores: Vec<PairScore>,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+/// What all cells share.
+struct Shared<'a> {
+    plan: &'a Plan,
+    out: &'a Path,
+    device: &'a Device,
+    features: BTreeMap<MatcherName, Features>,
+    key_points: Vec<KeyPointPair>,
+    scored: Vec<KeyPointPair>,
+    protocol: Protocol,
+    labels: BTreeMap<String, Vec<KeyPointPair>>,
+}
+
+/// Works on all cells that are not there, `jobs` at a time.
+///
+/// # Errors
+///
+/// The first error of a cell, once those in work are done; what is finished stays.
+pub fn run(plan: &Plan, out: &Path, jobs: usize, device: &Device) -> Result<()> {
+    for folder in [out.join("cells"), out.join("starts")] {
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    }
+    let mut open: Vec<Vec<Cell>> = Vec::new();
+    for cell in plan.cells()? {
+        if read(plan, out, &cell)?.is_some() {
+            continue;
+        }
+        // Cells of one beginning share its training on labels, and follow each other.
+        match open.last_mut().filter(|group| same_start(&group[0], &cell)) {
+            Some(group) => group.push(cell),
+            None => open.push(vec![cell]),
+        }
+    }
+    let total: usize = open.iter().map(Vec::len).sum();
+    if total == 0 {
+        info!("every cell is there");
+        return Ok(());
+    }
+    let shared = Shared::open(plan, out, device)?;
+    info!(
+        "{total} cells; {} pairs with key points to learn from, {} to score on",
+        shared.key_points.len(),
+        shared.scored.len()
+    );
+    let (next, done, failed) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicBool::new(false));
+    let (began, errors) = (Instant::now(), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..jobs.min(open.len()) {
+            scope.spawn(|| {
+                while let Some(group) = open.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    for cell in group {
+                        if failed.load(Ordering::Relaxed) {
+                            return;
+                        }
+                        match shared.work(cell) {
+                            Ok(outcome) => {
+                                let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+                                let left = began.elapsed().as_secs_f64() / done as f64 * (total - done) as f64;
+                                info!("{done}/{total} {}, about {left:.0} s left", shared.told(cell, &outcome));
+                            }
+                            Err(error) => {
+                                failed.store(true, Ordering::Relaxed);
+                                let error = error.context(format!("the cell {}", cell.file()));
+                                errors.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(error);
+                            }
+                        }
+                    }
+                }
+            });
+        }
+    });
+    errors.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).into_iter().next().map_or(Ok(()), Err)
+}
+
+fn same_start(a: &Cell, b: &Cell) -> bool {
+    (a.matcher, &a.init, a.seed) == (b.matcher, &b.init, b.seed)
+}
+
+fn path_of(out: &Path, cell: &Cell) -> PathBuf {
+    out.join("cells").join(cell.file())
+}
+
+/// A cell's outcome; `None` where it is not there yet.
+///
+/// # Errors
+///
+/// A file that is damaged, or was made by another plan.
+pub fn read(plan: &Plan, out: &Path, cell: &Cell) -> Result<Option<Outcome>> {
+    let path = path_of(out, cell);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let outcome: Outcome = serde_json::from_slice(&bytes)
+        .with_context(|| format!("{} is damaged; remove it, and the cell is worked on again", path.display()))?;
+    if outcome.identity != plan.identity(cell)? {
+        return Err(anyhow!(
+            "{} was made with other settings or data; choose another --out, or remove the file",
+            path.display()
+        ));
+    }
+    Ok(Some(outcome))
+}
+
+impl<'a> Shared<'a> {
+    fn open(plan: &'a Plan, out: &'a Path, device: &'a Device) -> Result<Self> {
+        let [train, score] = plan.splits()?;
+        let data = &plan.benchmark.data;
+        let name = plan.benchmark_name()?;
+        let key_points = read_training_pairs(data, name, train)?;
+        let name = name.or_else(|| eval::BenchmarkName::detect(data)).context("the benchmark is not known")?;
+        let per_class = (plan.benchmark.score_pairs > 0).then_some(plan.benchmark.score_pairs);
+        let pair_selection = PairSelection { per_class, seed: 0 };
+        let read =
+            read_pairs(name, data, &ReadOptions { split: Some(score), pair_selection, ..ReadOptions::default() })?;
+        let protocol = read.default_protocol.with_keys(&plan.benchmark.protocol)?.with_alphas(&plan.benchmark.alphas);
+        let mut features = BTreeMap::new();
+        for &matcher in &plan.matchers {
+            let settings = plan.settings_of(matcher)?;
+            features.insert(matcher, Features::open(&settings.backbone, settings.cache_mib, device)?);
+        }
+        let mut labels = BTreeMap::new();
+        for init in plan.inits.iter().filter(|init| *init != "none") {
+            labels.insert(init.clone(), read_labels(&plan.folders_of(init)?)?);
+        }
+        Ok(Self { plan, out, device, features, key_points, scored: read.pairs, protocol, labels })
+    }
+
+    fn work(&self, cell: &Cell) -> Result<Outcome> {
+        let began = Instant::now();
+        let settings = self.plan.settings_of(cell.matcher)?;
+        let features = &self.features[&cell.matcher];
+        let mut learner = self.start(cell)?;
+        if cell.pairs != Some(0) {
+            let augment = (settings.augment, settings.views);
+            let pairs = TrainingPairs::new(self.key_points.clone(), cell.pairs, augment, cell.seed)?;
+            learner = learner.train(&settings.finetune, (&pairs, features), None, |_, _, _| Ok(()), self.device)?;
+        }
+        let score = |pair| features.score(&learner, pair, &self.protocol);
+        let outcome = Outcome {
+            identity: self.plan.identity(cell)?,
+            cell: cell.clone(),
+            protocol: self.protocol.to_string(),
+            alphas: self.protocol.alphas.clone(),
+            scores: self.scored.iter().map(score).collect::<Result<_>>()?,
+            seconds: began.elapsed().as_secs_f64(),
+        };
+        atomic::write(&path_of(self.out, cell), &serde_json::to_vec(&outcome)?)?;
+        Ok(outcome)
+    }
+
+    /// The matcher that a cell begins with: at random, or trained on labels, which is done once.
+    fn start(&self, cell: &Cell) -> Result<Learner> {
+        let settings = self.plan.settings_of(cell.matcher)?;
+        let features = &self.features[&cell.matcher];
+        let learner = Learner::new(cell.matcher, &settings, &features.channels(), cell.seed, self.device);
+        if cell.init == "none" {
+            return Ok(learner);
+        }
+        let identity = self.plan.start_identity(cell)?;
+        let name = format!("{}_{}_{}_{identity}.ckpt", cell.matcher.name(), cell.init, cell.seed);
+        let path = self.out.join("starts").join(name);
+        if path.exists() {
+            return learner.with_parameters(&Checkpoint::load_to_use(&path)?.network);
+        }
+        let began = Instant::now();
+        let augment = (settings.augment, settings.views);
+        let pairs = TrainingPairs::new(self.labels[&cell.init].clone(), None, augment, cell.seed)?;
+        let mut parameters = Vec::new();
+        let mut sum = (0.0, 0);
+        let told = |_, loss, state: Option<crate::matchers::LearnerState>| {
+            sum = (sum.0 + loss, sum.1 + 1);
+            if let Some(state) = state {
+                parameters = state.matcher;
+            }
+            Ok(())
+        };
+        let learner = learner.train(&settings.pretrain, (&pairs, features), None, told, self.device)?;
+        let state = RunState { step: settings.pretrain.trainer.steps, ..RunState::default() };
+        Checkpoint { state, network: parameters, optimizers: Vec::new() }.save(&path)?;
+        info!(
+            "{} on {} ({} pairs), seed {}: {:.0} s, mean loss {:.3}",
+            cell.matcher.name(),
+            cell.init,
+            pairs.len(),
+            cell.seed,
+            began.elapsed().as_secs_f64(),
+            sum.0 / f64::from(sum.1.max(1))
+        );
+        Ok(learner)
+    }
+
+    fn told(&self, cell: &Cell, outcome: &Outcome) -> String {
+        let bootstrap = eval::Bootstrap { resamples: 0, seed: 0 };
+        let averages = eval::average(&outcome.scores, self.protocol.average, bootstrap);
+        let averages: Vec<String> = averages.iter().map(|pck| format!("{:.1}", 100.0 * pck.value)).collect();
+        format!(
+            "{} from {} with {} pairs, seed {}: {} ({:.0} s)",
+            cell.matcher.name(),
+            cell.init,
+            cell.pairs_name(),
+            cell.seed,
+            averages.join(" / "),
+            outcome.seconds
+        )
+    }
+}

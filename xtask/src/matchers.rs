@@ -1,0 +1,14 @@
+//! Classical matchers: pre-trained on labels, fine-tuned on key points, scored.
+
+mod command;
+mod features;
+mod learner;
+mod pairs;
+mod session;
+mod settings;
+
+pub use command::{FinetuneArgs, PretrainArgs};
+pub use features::Features;
+pub use learner::{Learner, LearnerState};
+pub use pairs::{TrainingPairs, read_labels, read_training_pairs};
+pub use settings::{MatcherName, MatcherSettings};

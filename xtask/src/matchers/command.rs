@@ -1,0 +1,250 @@
+//! `cargo xtask pretrain` and `cargo xtask finetune`.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use burn::tensor::Device;
+use clap::Args;
+use eval::{BenchmarkName, BenchmarkSplit, Bootstrap, KeyPointPair, MethodScores, Protocol, ScoreReport};
+use serde::{Deserialize, Serialize};
+use tracing::info;
+
+use super::features::Features;
+use super::learner::Learner;
+use super::pairs::{TrainingPairs, read_labels, read_training_pairs};
+use super::session::{parameters_of, train_in};
+use super::settings::{MatcherName, MatcherSettings, Phase};
+use crate::atomic;
+use crate::benchmark::BenchmarkArgs;
+use crate::device::DeviceChoice;
+use crate::logging;
+use crate::run_folder::RunFolder;
+
+/// Train a classical matcher on labels: data sets in SC-ImageNet's layout, as `cargo xtask label` makes them.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:
+  cargo xtask pretrain --matcher cats --data LABELS --run cats-labels
+  cargo xtask pretrain --matcher nc-net --data LABELS --data MORE-LABELS --run nc --set pretrain.trainer.steps=500")]
+pub struct PretrainArgs {
+    #[command(flatten)]
+    common: CommonArgs,
+    /// Folders of labels
+    #[arg(long, required = true, value_name = "DIR")]
+    data: Vec<PathBuf>,
+}
+
+/// Train a classical matcher on the key points of a benchmark, and score it on the part that is kept aside.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:
+  cargo xtask finetune --matcher cats --init cats-labels --data WILLOW --split train --pairs 100 --run cats-100
+  cargo xtask finetune --matcher cats --data SPAIR --split train --score-split test --run cats-spair")]
+pub struct FinetuneArgs {
+    #[command(flatten)]
+    common: CommonArgs,
+    /// The run to begin with; none: at random
+    #[arg(long, value_name = "RUN")]
+    init: Option<String>,
+    /// The benchmark's folder
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// Which data set it is; default: found from the folder
+    #[arg(long, value_name = "NAME")]
+    benchmark: Option<BenchmarkName>,
+    /// The part to learn from: train (trn), val, test or all
+    #[arg(long, default_value = "train")]
+    split: BenchmarkSplit,
+    /// Learn from so many seeded pairs; default: all. 0: score alone
+    #[arg(long, value_name = "N")]
+    pairs: Option<usize>,
+    /// The part to score on
+    #[arg(long, default_value = "val")]
+    score_split: BenchmarkSplit,
+    /// Of data sets without a list of pairs: score at most so many pairs a class; 0: all
+    #[arg(long, default_value_t = 100)]
+    score_pairs: usize,
+    /// How to score; default: as is usual for the benchmark
+    #[arg(long)]
+    protocol: Option<String>,
+    /// Thresholds
+    #[arg(long, value_delimiter = ',', default_values_t = [0.05, 0.10, 0.15])]
+    alpha: Vec<f64>,
+    /// Print the scores as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+struct CommonArgs {
+    /// Which matcher
+    #[arg(long, value_enum)]
+    matcher: MatcherName,
+    /// The run's name or folder
+    #[arg(long)]
+    run: String,
+    /// Settings over the matcher's defaults
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Set one key, as in --set finetune.trainer.steps=500
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// The seed of parameters, order and changes
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Go on with a run that was interrupted
+    #[arg(long)]
+    resume: bool,
+    /// Replace a run of that name
+    #[arg(long, conflicts_with = "resume")]
+    overwrite: bool,
+    /// auto, cpu, wgpu, or wgpu:N
+    #[arg(long, default_value_t)]
+    device: DeviceChoice,
+}
+
+/// What a run's folder says of it.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Record {
+    matcher: MatcherName,
+    init: Option<String>,
+    data: Vec<PathBuf>,
+    pairs: usize,
+    seed: u64,
+    settings: MatcherSettings,
+}
+
+impl CommonArgs {
+    fn settings(&self) -> Result<MatcherSettings> {
+        MatcherSettings::load(self.matcher, self.config.as_deref(), &self.set)
+    }
+
+    /// The run's folder, new or, to be resumed, with the same record.
+    fn folder(&self, record: &Record) -> Result<RunFolder> {
+        let text = toml::to_string_pretty(record).context("the settings do not serialise")?;
+        if self.overwrite {
+            RunFolder::remove(&self.run)?;
+        }
+        if self.resume && RunFolder::of(&self.run).config().exists() {
+            let run = RunFolder::open(&self.run)?;
+            let there = std::fs::read_to_string(run.config()).context("cannot read the run's config.toml")?;
+            if there != text {
+                bail!(
+                    "the run {} was begun with other settings or data; give the same ones, or choose another --run",
+                    run.root().display()
+                );
+            }
+            return Ok(run);
+        }
+        let run = RunFolder::create(&self.run)?;
+        atomic::write(&run.config(), text.as_bytes())?;
+        Ok(run)
+    }
+
+    fn train(
+        &self,
+        record: &Record,
+        learner: Learner,
+        phase: &Phase,
+        data: (&TrainingPairs, &Features),
+        device: &Device,
+    ) -> Result<Learner> {
+        if !self.matcher.learns() {
+            bail!("{} has nothing to learn; choose nc-net, dhpf or cats", self.matcher.name());
+        }
+        let run = self.folder(record)?;
+        info!("{} on {} pairs, seed {}", self.matcher.name(), data.0.len(), self.seed);
+        train_in(&run, learner, phase, data, device)
+    }
+}
+
+impl PretrainArgs {
+    /// Runs the command.
+    ///
+    /// # Errors
+    ///
+    /// Labels that cannot be read, a run that is there already, a loss that is no number.
+    pub fn run(&self) -> Result<()> {
+        logging::start(None)?;
+        let (common, settings) = (&self.common, self.common.settings()?);
+        let device = common.device.open()?;
+        let pairs = read_labels(&self.data)?;
+        let features = Features::open(&settings.backbone, settings.cache_mib, &device)?;
+        let learner = Learner::new(common.matcher, &settings, &features.channels(), common.seed, &device);
+        let pairs = TrainingPairs::new(pairs, None, (settings.augment, settings.views), common.seed)?;
+        let record = Record {
+            matcher: common.matcher,
+            init: None,
+            data: self.data.clone(),
+            pairs: pairs.len(),
+            seed: common.seed,
+            settings: settings.clone(),
+        };
+        common.train(&record, learner, &settings.pretrain, (&pairs, &features), &device).map(drop)
+    }
+}
+
+impl FinetuneArgs {
+    /// Runs the command.
+    ///
+    /// # Errors
+    ///
+    /// A benchmark or a run that cannot be read, a run that is there already, a loss that is no number.
+    pub fn run(&self) -> Result<()> {
+        logging::start(None)?;
+        let (common, settings) = (&self.common, self.common.settings()?);
+        let device = common.device.open()?;
+        let pairs = match self.pairs {
+            Some(0) => Vec::new(),
+            _ => read_training_pairs(&self.data, self.benchmark, self.split)?,
+        };
+        let scored = self.scored()?;
+        let features = Features::open(&settings.backbone, settings.cache_mib, &device)?;
+        let mut learner = Learner::new(common.matcher, &settings, &features.channels(), common.seed, &device);
+        if let Some(init) = &self.init {
+            learner = parameters_of(init, learner)?;
+        }
+        if self.pairs != Some(0) && common.matcher.learns() {
+            let pairs = TrainingPairs::new(pairs, self.pairs, (settings.augment, settings.views), common.seed)?;
+            let record = Record {
+                matcher: common.matcher,
+                init: self.init.clone(),
+                data: vec![self.data.clone()],
+                pairs: pairs.len(),
+                seed: common.seed,
+                settings: settings.clone(),
+            };
+            learner = common.train(&record, learner, &settings.finetune, (&pairs, &features), &device)?;
+        }
+        let (pairs, protocol) = scored;
+        let scores = pairs.iter().map(|pair| features.score(&learner, pair, &protocol)).collect::<Result<_>>()?;
+        let method = match &self.init {
+            Some(init) => format!("{} from {init}", common.matcher.name()),
+            None => common.matcher.name().to_owned(),
+        };
+        let methods = [MethodScores { method, pairs: scores }];
+        let report = ScoreReport::new(&self.data.display().to_string(), &protocol, &methods, Bootstrap::default());
+        if self.json {
+            println!("{}", serde_json::to_string(&report)?);
+        } else {
+            println!("{}", report.table(false));
+        }
+        Ok(())
+    }
+
+    fn scored(&self) -> Result<(Vec<KeyPointPair>, Protocol)> {
+        let benchmark = BenchmarkArgs {
+            data: Some(self.data.clone()),
+            benchmark: self.benchmark.into_iter().collect(),
+            split: Some(self.score_split),
+            spair: crate::benchmark::SpairLists::default(),
+            leak_free: false,
+            pairs: self.score_pairs,
+            limit: None,
+            pair_seed: 0,
+            protocol: self.protocol.clone(),
+            alpha: self.alpha.clone(),
+        };
+        let name = benchmark.names(&self.data)?[0];
+        let read = benchmark.read(name, &self.data)?;
+        Ok((read.pairs, read.protocol))
+    }
+}

@@ -1,0 +1,118 @@
+//! What the frozen backbone says of images and of their changed views, kept in memory and on disk.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use anyhow::Result;
+use burn::tensor::{Device, Tensor};
+use corr_volume::{BackboneConfig, BatchNormMode, Frame, Grid, Verification, load_weights};
+use eval::matcher::{Augmentation, Matcher};
+use eval::{Direction, KeyPointPair, PairScore, Protocol, score_pair};
+
+use super::settings::MatcherBackbone;
+use crate::images::{Asked, Extractor, View};
+use crate::network::Layout;
+use crate::weights::known_path;
+
+/// Feature maps in memory, at most.
+const KEPT_BYTES: usize = 1 << 30;
+
+/// A frozen backbone with what it said of images. Threads share it.
+pub struct Features {
+    extractor: Extractor,
+    on_images: eval::matcher::OnImages,
+    /// By file, and the name of what was done to the image.
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    maps: HashMap<(PathBuf, String), Vec<Tensor<4>>>,
+    bytes: usize,
+}
+
+impl Features {
+    /// The backbone of some settings with its weights.
+    ///
+    /// # Errors
+    ///
+    /// Weights that are missing or damaged, a block that the backbone has not.
+    pub fn open(backbone: &MatcherBackbone, cache_mib: u64, device: &Device) -> Result<Features> {
+        let empty = BackboneConfig { name: backbone.name, dilated: false }.init(device);
+        let last = backbone.blocks.last().copied().unwrap_or_default();
+        if last >= empty.block_count() {
+            anyhow::bail!(
+                "`backbone.blocks` asks for block {last}, {} has blocks 0 to {}",
+                backbone.name,
+                empty.block_count() - 1
+            );
+        }
+        let path = known_path(backbone.name, &backbone.weights)?;
+        let loaded = load_weights(empty, &path, Verification::default())?;
+        let network = loaded.backbone.with_batch_norm(BatchNormMode::Frozen);
+        let layout = Layout { input: backbone.input, layers: backbone.blocks.clone(), first_tuned: None };
+        let on_images = eval::matcher::OnImages {
+            backbone: network.clone(),
+            blocks: backbone.blocks.clone(),
+            input: backbone.input,
+            device: device.clone(),
+        };
+        let extractor = Extractor::new(network, layout, &loaded.sha256, cache_mib, 0, device)?;
+        Ok(Features { extractor, on_images, kept: Mutex::default() })
+    }
+
+    /// Channels of each block.
+    pub fn channels(&self) -> Vec<usize> {
+        self.on_images.channels()
+    }
+
+    /// The grid of the first block.
+    pub fn grid(&self) -> Grid {
+        self.on_images.grid()
+    }
+
+    /// The coordinate systems of an image of `size`.
+    pub fn frame(&self, size: (u32, u32)) -> Frame {
+        self.on_images.frame(size)
+    }
+
+    /// The maps of an image file, changed first where it says how.
+    ///
+    /// # Errors
+    ///
+    /// An image that cannot be read or decoded.
+    pub fn maps(&self, path: &Path, change: Option<&Augmentation>) -> Result<Vec<Tensor<4>>> {
+        let asked = change.map_or(Asked::Frozen(View::AsIs), |change| Asked::Augmented(*change));
+        let key = (path.to_owned(), change.map(Augmentation::name).unwrap_or_default());
+        if let Some(maps) = self.lock().maps.get(&key) {
+            return Ok(maps.clone());
+        }
+        let maps = self.extractor.features(path, self.extractor.fetch(path, &asked)?, &asked)?.layers;
+        let bytes: usize = maps.iter().map(|map| 4 * map.dims().iter().product::<usize>()).sum();
+        let mut kept = self.lock();
+        if kept.bytes + bytes <= KEPT_BYTES && kept.maps.insert(key, maps.clone()).is_none() {
+            kept.bytes += bytes;
+        }
+        Ok(maps)
+    }
+
+    /// Where the matcher puts the key points of a pair, under a protocol, and how many of them are right.
+    ///
+    /// # Errors
+    ///
+    /// Images that cannot be read.
+    pub fn score(&self, matcher: &impl Matcher, pair: &KeyPointPair, protocol: &Protocol) -> Result<PairScore> {
+        let (asked, other) = match protocol.direction {
+            Direction::Forward => (&pair.source, &pair.target),
+            Direction::Backward => (&pair.target, &pair.source),
+        };
+        let (from, to) = (self.maps(&asked.path, None)?, self.maps(&other.path, None)?);
+        let (_, answers) = self.on_images.match_maps(matcher, [&from, &to], [asked.size, other.size], &asked.points);
+        Ok(score_pair(pair, &answers, protocol)?)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}

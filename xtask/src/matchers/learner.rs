@@ -1,0 +1,134 @@
+//! A matcher of any kind, untrained or trained, behind one face.
+
+use anyhow::{Result, bail};
+use burn::tensor::{Device, Tensor};
+use corr_volume::{Answers, CorrVolume};
+use eval::matcher::{
+    Cats, Dhpf, HoughMatcher, Matcher, MutualNearest, Nearest, TrainableMatcher, Trainer, TrainerConfig, TrainerState,
+    with_parameters,
+};
+
+use super::features::Features;
+use super::pairs::TrainingPairs;
+use super::settings::{MatcherName, MatcherSettings, Phase};
+
+/// A matcher.
+#[derive(Clone, Debug)]
+pub enum Learner {
+    /// CATs.
+    Cats(Box<Cats>),
+    /// DHPF.
+    Dhpf(Dhpf),
+    /// The nearest cell.
+    Nearest(Nearest),
+    /// The mutually nearest cell.
+    Mutual(MutualNearest),
+    /// Hough matching.
+    Hough(HoughMatcher),
+}
+
+/// What training needs to go on.
+pub type LearnerState = TrainerState;
+
+/// Calls a generic expression on the matcher that a [`Learner`] holds.
+macro_rules! with_matcher {
+    ($learner:expr, $matcher:ident => $body:expr) => {
+        match $learner {
+            Learner::Cats($matcher) => $body,
+            Learner::Dhpf($matcher) => $body,
+            Learner::Nearest($matcher) => $body,
+            Learner::Mutual($matcher) => $body,
+            Learner::Hough($matcher) => $body,
+        }
+    };
+}
+
+impl Matcher for Learner {
+    fn volume(&self, source: &[Tensor<4>], target: &[Tensor<4>]) -> CorrVolume {
+        with_matcher!(self, matcher => matcher.volume(source, target))
+    }
+
+    fn read(&self, volume: &CorrVolume, points: Tensor<3>) -> Answers {
+        with_matcher!(self, matcher => matcher.read(volume, points))
+    }
+}
+
+impl Learner {
+    /// An untrained matcher for blocks of `channels`; its parameters are drawn with `seed`.
+    pub fn new(
+        name: MatcherName,
+        settings: &MatcherSettings,
+        channels: &[usize],
+        seed: u64,
+        device: &Device,
+    ) -> Learner {
+        device.seed(seed);
+        match name {
+            MatcherName::Cats => Learner::Cats(Box::new(settings.cats.init(channels, device))),
+            MatcherName::Dhpf => Learner::Dhpf(settings.dhpf.init(channels, device)),
+            MatcherName::NcNet => Learner::Mutual(MutualNearest),
+            MatcherName::Nearest => Learner::Nearest(Nearest),
+            MatcherName::Mutual => Learner::Mutual(MutualNearest),
+            MatcherName::Hough => Learner::Hough(HoughMatcher { config: settings.hough }),
+        }
+    }
+
+    /// The same with the parameters of a state.
+    ///
+    /// # Errors
+    ///
+    /// A state of another matcher.
+    pub fn with_parameters(self, bytes: &[u8]) -> Result<Learner> {
+        Ok(match self {
+            Learner::Cats(matcher) => Learner::Cats(Box::new(with_parameters(*matcher, bytes)?)),
+            Learner::Dhpf(matcher) => Learner::Dhpf(with_parameters(matcher, bytes)?),
+            other => other,
+        })
+    }
+
+    /// Trains on pairs, from a state on where there is one. `told(step, loss, state)` is called behind every step; the state is
+    /// there when a checkpoint is due, and at the end.
+    ///
+    /// # Errors
+    ///
+    /// A matcher that does not learn, a loss that is no number, images that cannot be read, and what `told` returns.
+    pub fn train(
+        self,
+        phase: &Phase,
+        (pairs, features): (&TrainingPairs, &Features),
+        state: Option<&LearnerState>,
+        told: impl FnMut(usize, f64, Option<LearnerState>) -> Result<()>,
+        device: &Device,
+    ) -> Result<Learner> {
+        Ok(match self {
+            Learner::Cats(matcher) => {
+                Learner::Cats(Box::new(train(*matcher, phase, (pairs, features), state, told, device)?))
+            }
+            Learner::Dhpf(matcher) => Learner::Dhpf(train(matcher, phase, (pairs, features), state, told, device)?),
+            Learner::Nearest(_) | Learner::Mutual(_) | Learner::Hough(_) => bail!("this matcher has nothing to learn"),
+        })
+    }
+}
+
+fn train<M: TrainableMatcher>(
+    matcher: M,
+    phase: &Phase,
+    (pairs, features): (&TrainingPairs, &Features),
+    state: Option<&LearnerState>,
+    mut told: impl FnMut(usize, f64, Option<LearnerState>) -> Result<()>,
+    device: &Device,
+) -> Result<M> {
+    let config: TrainerConfig = phase.trainer.clone();
+    let mut trainer = Trainer::new(matcher, config, device);
+    if let Some(state) = state {
+        trainer = trainer.with_state(state)?;
+    }
+    while !trainer.is_done() {
+        let batch = pairs.batch(features, trainer.steps_done(), phase.batch)?;
+        let loss = trainer.step(&batch)?;
+        let done = trainer.steps_done();
+        let due = trainer.is_done() || (phase.checkpoint_every > 0 && done.is_multiple_of(phase.checkpoint_every));
+        told(done, loss, due.then(|| trainer.state()).transpose()?)?;
+    }
+    Ok(trainer.matcher())
+}

@@ -1,0 +1,186 @@
+//! The pairs that a matcher learns from, and how a step draws from them.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use eval::matcher::{AugmentConfig, Augmentation, PointsInCells, Sample};
+use eval::{BenchmarkName, BenchmarkSplit, KeyPointPair, PairImage, PairSelection, ReadOptions, read_pairs};
+use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::features::Features;
+
+/// Pairs to learn from, and how their images are changed.
+pub struct TrainingPairs {
+    pairs: Vec<KeyPointPair>,
+    augment: AugmentConfig,
+    views: usize,
+    seed: u64,
+}
+
+impl TrainingPairs {
+    /// `count` of `pairs`, all where there is no count. Those drawn for a smaller count with the same seed are among them.
+    ///
+    /// # Errors
+    ///
+    /// No pair.
+    pub fn new(
+        mut pairs: Vec<KeyPointPair>,
+        count: Option<usize>,
+        (augment, views): (AugmentConfig, usize),
+        seed: u64,
+    ) -> Result<Self> {
+        pairs.shuffle(&mut rng(seed, 0, 1));
+        pairs.truncate(count.unwrap_or(usize::MAX));
+        if pairs.is_empty() {
+            bail!("there is no pair to learn from");
+        }
+        Ok(Self { pairs, augment, views, seed })
+    }
+
+    /// How many pairs.
+    pub fn len(&self) -> usize {
+        self.pairs.len()
+    }
+
+    /// The samples of a step, a pure function of the seed and the step: every pair once before any comes again.
+    ///
+    /// # Errors
+    ///
+    /// Images that cannot be read.
+    pub fn batch(&self, features: &Features, step: usize, size: usize) -> Result<Vec<Sample>> {
+        (0..size).map(|place| self.sample(features, step * size + place)).collect()
+    }
+
+    fn sample(&self, features: &Features, drawn: usize) -> Result<Sample> {
+        let (round, place) = (drawn / self.pairs.len(), drawn % self.pairs.len());
+        let mut order: Vec<usize> = (0..self.pairs.len()).collect();
+        order.shuffle(&mut rng(self.seed, round as u64, 2));
+        let pair = &self.pairs[order[place]];
+        let mut rng = rng(self.seed, drawn as u64, 3);
+        let mirror = self.views > 0 && rng.random_bool(self.augment.mirror.clamp(0.0, 1.0));
+        let change = [&pair.source, &pair.target].map(|image| {
+            let view = rng.random_range(0..=self.views);
+            self.view(image, view).mirrored(mirror)
+        });
+        let shown = match shown_points(pair, &change) {
+            Some(shown) => shown,
+            // Both crops together have cut off all points: as they are.
+            None => {
+                return sample_of(features, pair, &[&pair.source, &pair.target].map(|i| Augmentation::none(i.size)));
+            }
+        };
+        sample_of(features, &shown, &change)
+    }
+
+    /// View `index` of an image, the same whenever it is drawn.
+    fn view(&self, image: &PairImage, index: usize) -> Augmentation {
+        if index == 0 {
+            return Augmentation::none(image.size);
+        }
+        // By the file's name: where a data set lies has no part in what is drawn.
+        let name = image.path.file_name().unwrap_or_default().to_string_lossy();
+        let of_name = name.bytes().fold(0_u64, |hash, byte| hash.wrapping_mul(31).wrapping_add(u64::from(byte)));
+        let keep = image.object_box.unwrap_or(image.key_point_box);
+        Augmentation::draw(&self.augment, image.size, keep, &mut rng(of_name, index as u64, 4))
+    }
+}
+
+fn sample_of(features: &Features, pair: &KeyPointPair, change: &[Augmentation; 2]) -> Result<Sample> {
+    let frames = change.map(|change| features.frame(change.size()));
+    let moved = moved(pair, change);
+    let maps = |image: &PairImage, change: &Augmentation| {
+        features.maps(&image.path, (*change != Augmentation::none(image.size)).then_some(change))
+    };
+    Ok(Sample {
+        source: maps(&pair.source, &change[0])?,
+        target: maps(&pair.target, &change[1])?,
+        points: PointsInCells::of(&moved, frames, features.grid()),
+    })
+}
+
+/// The pair with those key points alone that both changed images show; `None` where there is none.
+fn shown_points(pair: &KeyPointPair, change: &[Augmentation; 2]) -> Option<KeyPointPair> {
+    let shown = |index: &usize| {
+        change[0].shows(change[0].point(pair.source.points[*index]))
+            && change[1].shows(change[1].point(pair.target.points[*index]))
+    };
+    let kept: Vec<usize> = (0..pair.source.points.len()).filter(shown).collect();
+    if kept.is_empty() {
+        return None;
+    }
+    let side = |image: &PairImage| PairImage {
+        points: kept.iter().map(|&index| image.points[index]).collect(),
+        ..image.clone()
+    };
+    Some(KeyPointPair {
+        source: side(&pair.source),
+        target: side(&pair.target),
+        ids: kept.iter().map(|&index| pair.ids[index]).collect(),
+        ..pair.clone()
+    })
+}
+
+/// The pair with its points and boxes where the changed images have them.
+fn moved(pair: &KeyPointPair, change: &[Augmentation; 2]) -> KeyPointPair {
+    let side = |image: &PairImage, change: &Augmentation| {
+        let moved_box = |[left, top, right, bottom]: [f32; 4]| {
+            let (a, b) = (change.point([left, top]), change.point([right, bottom]));
+            [a[0].min(b[0]), a[1].min(b[1]), a[0].max(b[0]), a[1].max(b[1])]
+        };
+        PairImage {
+            size: change.size(),
+            points: image.points.iter().map(|&point| change.point(point)).collect(),
+            key_point_box: moved_box(image.key_point_box),
+            object_box: image.object_box.map(moved_box),
+            ..image.clone()
+        }
+    };
+    KeyPointPair { source: side(&pair.source, &change[0]), target: side(&pair.target, &change[1]), ..pair.clone() }
+}
+
+/// The labelled pairs of data sets in SC-ImageNet's layout, both splits of each: what is kept aside is kept for judging labels,
+/// and matchers are judged on key points.
+///
+/// # Errors
+///
+/// A folder that is no such data set.
+pub fn read_labels(folders: &[PathBuf]) -> Result<Vec<KeyPointPair>> {
+    let mut pairs = Vec::new();
+    for folder in folders {
+        let options = ReadOptions { split: Some(BenchmarkSplit::Train), ..ReadOptions::default() };
+        let read = read_pairs(BenchmarkName::ScImageNet, folder, &options)
+            .with_context(|| format!("{} holds no labels; `cargo xtask label` makes some", folder.display()))?;
+        // Pairs of several data sets may have one number.
+        pairs.extend(
+            read.pairs.into_iter().map(|pair| KeyPointPair { id: format!("{}/{}", folder.display(), pair.id), ..pair }),
+        );
+    }
+    Ok(pairs)
+}
+
+/// All pairs of a part of a benchmark.
+///
+/// # Errors
+///
+/// A folder that is no known data set, or has no such part.
+pub fn read_training_pairs(
+    data: &Path,
+    name: Option<BenchmarkName>,
+    split: BenchmarkSplit,
+) -> Result<Vec<KeyPointPair>> {
+    let name = name.or_else(|| BenchmarkName::detect(data)).with_context(|| {
+        format!("{} is not laid out as a known data set; say which with --benchmark", data.display())
+    })?;
+    let options = ReadOptions { split: Some(split), pair_selection: PairSelection::ALL, ..ReadOptions::default() };
+    Ok(read_pairs(name, data, &options)?.pairs)
+}
+
+fn rng(seed: u64, number: u64, what: u64) -> ChaCha8Rng {
+    let mut key = [0; 32];
+    key[..8].copy_from_slice(&seed.to_le_bytes());
+    key[8..16].copy_from_slice(&number.to_le_bytes());
+    key[16..24].copy_from_slice(&what.to_le_bytes());
+    ChaCha8Rng::from_seed(key)
+}

@@ -1,0 +1,183 @@
+//! What a matcher is made of and how it is trained, `--config FILE` and `--set key=value`.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use clap::ValueEnum;
+use corr_volume::BackboneName;
+use eval::matcher::{AugmentConfig, CatsConfig, DhpfConfig, HoughConfig, Optimiser, TrainerConfig};
+use serde::{Deserialize, Serialize};
+
+use crate::config::load_over;
+
+/// A matcher, by its usual name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum MatcherName {
+    /// Neighbourhood consensus networks.
+    NcNet,
+    /// Dynamic hyperpixel flow.
+    Dhpf,
+    /// Cost aggregation transformers.
+    Cats,
+    /// The nearest cell; learns nothing.
+    Nearest,
+    /// The mutually nearest cell; learns nothing.
+    Mutual,
+    /// Regularised Hough matching of hyperpixels; learns nothing.
+    Hough,
+}
+
+impl MatcherName {
+    /// The name in files and tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            MatcherName::NcNet => "nc-net",
+            MatcherName::Dhpf => "dhpf",
+            MatcherName::Cats => "cats",
+            MatcherName::Nearest => "nearest",
+            MatcherName::Mutual => "mutual",
+            MatcherName::Hough => "hough",
+        }
+    }
+
+    /// Whether it has parameters.
+    pub fn learns(self) -> bool {
+        matches!(self, MatcherName::NcNet | MatcherName::Dhpf | MatcherName::Cats)
+    }
+}
+
+/// Everything about a matcher but the data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MatcherSettings {
+    /// What it looks through.
+    pub backbone: MatcherBackbone,
+    /// Sizes of CATs.
+    pub cats: CatsConfig,
+    /// Sizes of DHPF.
+    pub dhpf: DhpfConfig,
+    /// Votes of the Hough matcher.
+    pub hough: HoughConfig,
+    /// Training on labels.
+    pub pretrain: Phase,
+    /// Training on key points.
+    pub finetune: Phase,
+    /// How images are changed in training.
+    pub augment: AugmentConfig,
+    /// How many changed views of each image there are, besides the image as it is; 0: none. Views are drawn once, so that
+    /// what the frozen backbone says of them is computed once.
+    pub views: usize,
+    /// The most that the cache of frozen features may take on disk, in MiB.
+    pub cache_mib: u64,
+}
+
+/// The frozen backbone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MatcherBackbone {
+    /// `efficientnet-lite0` or `efficientnet-lite2`.
+    pub name: BackboneName,
+    /// A weights file; empty: the known weights of that name in the cache folder.
+    pub weights: String,
+    /// Images are stretched to this many pixels a side.
+    pub input: usize,
+    /// The blocks (0-based) that matchers see; the first gives the grid.
+    pub blocks: Vec<usize>,
+}
+
+impl Default for MatcherBackbone {
+    /// 16 by 16 cells, as published for CATs.
+    fn default() -> Self {
+        Self { name: BackboneName::EfficientNetLite0, weights: String::new(), input: 256, blocks: vec![10, 14] }
+    }
+}
+
+/// A phase of training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Phase {
+    /// Steps, rates and the optimiser.
+    pub trainer: TrainerConfig,
+    /// Pairs a step.
+    pub batch: usize,
+    /// Steps between checkpoints; 0: one at the end.
+    pub checkpoint_every: usize,
+}
+
+impl Default for Phase {
+    fn default() -> Self {
+        Self { trainer: TrainerConfig::default(), batch: 4, checkpoint_every: 50 }
+    }
+}
+
+impl Default for MatcherSettings {
+    fn default() -> Self {
+        Self {
+            backbone: MatcherBackbone::default(),
+            cats: CatsConfig::default(),
+            dhpf: DhpfConfig::default(),
+            hough: HoughConfig::default(),
+            pretrain: Phase::default(),
+            finetune: Phase::default(),
+            augment: AugmentConfig::default(),
+            views: 3,
+            cache_mib: 4096,
+        }
+    }
+}
+
+impl MatcherSettings {
+    /// The defaults of a matcher.
+    pub fn of(name: MatcherName) -> Self {
+        let mut settings = Self::default();
+        let rates = match name {
+            MatcherName::Cats => [(Optimiser::AdamW, 5e-4), (Optimiser::AdamW, 5e-4)],
+            MatcherName::Dhpf => [(Optimiser::Sgd, 0.03), (Optimiser::Sgd, 0.03)],
+            _ => [(Optimiser::Adam, 5e-4), (Optimiser::Adam, 5e-4)],
+        };
+        for (phase, (optimiser, rate)) in [&mut settings.pretrain, &mut settings.finetune].into_iter().zip(rates) {
+            phase.trainer.optimiser = optimiser;
+            phase.trainer.learning_rate = rate;
+            phase.trainer.momentum = 0.5;
+        }
+        if name == MatcherName::Dhpf {
+            settings.backbone.blocks = vec![6, 8, 10, 12, 14];
+        }
+        settings
+    }
+
+    /// The defaults of a matcher, with a file and `key=value` settings over them.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be read, an unknown key (the nearest known one is named), a value that makes no sense.
+    pub fn load(name: MatcherName, file: Option<&Path>, settings: &[String]) -> Result<Self> {
+        let loaded = load_over(Self::of(name), file, settings)?;
+        loaded.check()?;
+        Ok(loaded)
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.backbone.blocks.is_empty() || !self.backbone.blocks.is_sorted_by(|a, b| a < b) {
+            bail!("`backbone.blocks` wants block numbers in ascending order, got {:?}", self.backbone.blocks);
+        }
+        if !self.backbone.input.is_multiple_of(32) || self.backbone.input == 0 {
+            bail!("`backbone.input` is a multiple of 32, not {}", self.backbone.input);
+        }
+        for (name, phase) in [("pretrain", &self.pretrain), ("finetune", &self.finetune)] {
+            let rate = phase.trainer.learning_rate;
+            if phase.batch == 0 {
+                bail!("`{name}.batch` is above 0");
+            }
+            if !(rate.is_finite() && rate > 0.0) {
+                bail!("`{name}.trainer.learning_rate` is above 0, not {rate}");
+            }
+        }
+        let side = self.cats.grid * self.cats.grid + self.cats.projected;
+        if self.cats.heads == 0 || !side.is_multiple_of(self.cats.heads) || !side.is_multiple_of(2) {
+            bail!("`cats.grid`² + `cats.projected` = {side} is even and a multiple of `cats.heads`");
+        }
+        Ok(())
+    }
+}
