@@ -108,7 +108,7 @@ impl<M: TrainableMatcher> Trainer<M> {
                 SgdConfig::new().with_momentum(Some(momentum)).with_gradient_clipping(clipping).init()
             }
         };
-        let matcher = matcher.fork(&device);
+        let matcher = matcher.fork(&device).train();
         Self { matcher, optimiser, config, step: 0, device }
     }
 
