@@ -36,7 +36,8 @@ pub struct NcNetConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NcNetStart {
-    /// Evenly from ±1/√n, as published. What such a network answers before it is trained is of no use.
+    /// Evenly from ±1/√n, as published. What such a network answers before it is trained is of no use, and with some seeds
+    /// (one of five was seen with kernels 3-3 and channels 8-1) the last ReLU leaves no score, so that it never learns.
     Published,
     /// The same, but the first channel of every layer hands the first channel of the layer before on, plus a tenth of its
     /// random weights: untrained, the network answers nearly as soft mutual nearest neighbours, and no score is lost to a ReLU.

@@ -1,7 +1,10 @@
 //! That the network learns.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use eval::matcher::{Matcher, NcNetConfig, Nearest, Optimiser, PointsInCells, Sample, Trainer, TrainerConfig};
+use eval::matcher::{
+    Matcher, NcNetConfig, Nearest, Optimiser, PointsInCells, Sample, Trainer, TrainerConfig, parameters,
+    with_parameters,
+};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -80,4 +83,24 @@ fn eight_pairs_are_learnt_by_heart() {
     assert!(before < 0.7, "nothing to learn: {before} before training");
     assert!(after >= 0.95, "{after} after training, {before} before");
     assert!(unseen > before, "consensus holds for pairs never seen, too: {unseen}, untrained {before}");
+}
+
+#[test]
+fn a_network_that_was_saved_goes_on_learning() {
+    let device = Device::flex();
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    let samples = [moved_pair(&mut rng, 1.0, &device)];
+    let config = NcNetConfig::small();
+    let saved = parameters(&config.init(&device)).expect("parameters");
+    let net = with_parameters(config.init(&device), &saved).expect("a network");
+    let schedule = TrainerConfig {
+        optimiser: Optimiser::Sgd { momentum: 0.0 },
+        learning_rate: 0.1,
+        steps: 1,
+        warm_up: 0,
+        gradient_norm: 0.0,
+    };
+    let mut trainer = Trainer::new(net, schedule, &device);
+    trainer.step(&samples).expect("a finite loss");
+    assert_ne!(parameters(&trainer.matcher()).expect("parameters"), saved);
 }
