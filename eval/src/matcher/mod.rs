@@ -11,7 +11,7 @@
 //! | [`Nearest`] | no | cosine of hyperpixels |
 //! | [`MutualNearest`] | no | the same behind soft mutual nearest neighbours (NC-Net, 2018) |
 //! | [`HoughMatcher`] | no | regularised Hough matching (Hyperpixel Flow, ICCV 2019) |
-//! | `NcNet` | yes | *Neighbourhood Consensus Networks*, NeurIPS 2018 |
+//! | [`NcNet`] | yes | *Neighbourhood Consensus Networks*, NeurIPS 2018 |
 //! | [`Dhpf`] | yes | *Learning to Compose Hypercolumns for Visual Correspondence*, ECCV 2020 |
 //! | [`Cats`] | yes | *CATs: Cost Aggregation Transformers for Visual Correspondence*, NeurIPS 2021 |
 //!
@@ -19,20 +19,24 @@
 
 mod augment;
 mod cats;
+mod conv4d;
 mod dhpf;
 mod hough;
 mod key_point_loss;
 mod key_points;
+mod nc_net;
 mod nearest;
 mod on_images;
 mod trainer;
 
 pub use augment::{AugmentConfig, Augmentation, augment, mirror_ids};
 pub use cats::{Cats, CatsConfig};
+pub use conv4d::{Conv4d, Conv4dConfig};
 pub use dhpf::{Dhpf, DhpfConfig};
 pub use hough::{HoughConfig, HoughMatcher, hough_matching};
 pub use key_point_loss::{end_point_error, key_point_cross_entropy};
 pub use key_points::{KeyPointBatch, PointsInCells};
+pub use nc_net::{NcNet, NcNetConfig, NcNetStart};
 pub use nearest::{MutualNearest, Nearest};
 pub use on_images::{MatchImagesError, OnImages, score_matcher};
 pub use trainer::{

@@ -4,8 +4,8 @@ use anyhow::{Result, bail};
 use burn::tensor::{Device, Tensor};
 use corr_volume::{Answers, CorrVolume};
 use eval::matcher::{
-    Cats, Dhpf, HoughMatcher, Matcher, MutualNearest, Nearest, TrainableMatcher, Trainer, TrainerConfig, TrainerState,
-    with_parameters,
+    Cats, Dhpf, HoughMatcher, Matcher, MutualNearest, NcNet, Nearest, TrainableMatcher, Trainer, TrainerConfig,
+    TrainerState, with_parameters,
 };
 
 use super::features::Features;
@@ -15,6 +15,8 @@ use super::settings::{MatcherName, MatcherSettings, Phase};
 /// A matcher.
 #[derive(Clone, Debug)]
 pub enum Learner {
+    /// NC-Net.
+    NcNet(NcNet),
     /// CATs.
     Cats(Box<Cats>),
     /// DHPF.
@@ -34,6 +36,7 @@ pub type LearnerState = TrainerState;
 macro_rules! with_matcher {
     ($learner:expr, $matcher:ident => $body:expr) => {
         match $learner {
+            Learner::NcNet($matcher) => $body,
             Learner::Cats($matcher) => $body,
             Learner::Dhpf($matcher) => $body,
             Learner::Nearest($matcher) => $body,
@@ -66,7 +69,7 @@ impl Learner {
         match name {
             MatcherName::Cats => Learner::Cats(Box::new(settings.cats.init(channels, device))),
             MatcherName::Dhpf => Learner::Dhpf(settings.dhpf.init(channels, device)),
-            MatcherName::NcNet => Learner::Mutual(MutualNearest),
+            MatcherName::NcNet => Learner::NcNet(settings.nc_net.init(device)),
             MatcherName::Nearest => Learner::Nearest(Nearest),
             MatcherName::Mutual => Learner::Mutual(MutualNearest),
             MatcherName::Hough => Learner::Hough(HoughMatcher { config: settings.hough }),
@@ -80,6 +83,7 @@ impl Learner {
     /// A state of another matcher.
     pub fn with_parameters(self, bytes: &[u8]) -> Result<Learner> {
         Ok(match self {
+            Learner::NcNet(matcher) => Learner::NcNet(with_parameters(matcher, bytes)?),
             Learner::Cats(matcher) => Learner::Cats(Box::new(with_parameters(*matcher, bytes)?)),
             Learner::Dhpf(matcher) => Learner::Dhpf(with_parameters(matcher, bytes)?),
             other => other,
@@ -104,6 +108,7 @@ impl Learner {
             Learner::Cats(matcher) => {
                 Learner::Cats(Box::new(train(*matcher, phase, (pairs, features), state, told, device)?))
             }
+            Learner::NcNet(matcher) => Learner::NcNet(train(matcher, phase, (pairs, features), state, told, device)?),
             Learner::Dhpf(matcher) => Learner::Dhpf(train(matcher, phase, (pairs, features), state, told, device)?),
             Learner::Nearest(_) | Learner::Mutual(_) | Learner::Hough(_) => bail!("this matcher has nothing to learn"),
         })

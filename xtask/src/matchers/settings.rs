@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use clap::ValueEnum;
 use corr_volume::BackboneName;
-use eval::matcher::{AugmentConfig, CatsConfig, DhpfConfig, HoughConfig, Optimiser, TrainerConfig};
+use eval::matcher::{AugmentConfig, CatsConfig, DhpfConfig, HoughConfig, NcNetConfig, Optimiser, TrainerConfig};
 use serde::{Deserialize, Serialize};
 
 use crate::config::load_over;
@@ -53,6 +53,8 @@ impl MatcherName {
 pub struct MatcherSettings {
     /// What it looks through.
     pub backbone: MatcherBackbone,
+    /// Sizes of NC-Net.
+    pub nc_net: NcNetConfig,
     /// Sizes of CATs.
     pub cats: CatsConfig,
     /// Sizes of DHPF.
@@ -115,6 +117,7 @@ impl Default for MatcherSettings {
     fn default() -> Self {
         Self {
             backbone: MatcherBackbone::default(),
+            nc_net: NcNetConfig::default(),
             cats: CatsConfig::default(),
             dhpf: DhpfConfig::default(),
             hough: HoughConfig::default(),
@@ -134,7 +137,7 @@ impl MatcherSettings {
         let rates = match name {
             MatcherName::Cats => [(Optimiser::AdamW, 5e-4), (Optimiser::AdamW, 5e-4)],
             MatcherName::Dhpf => [(Optimiser::Sgd, 0.03), (Optimiser::Sgd, 0.03)],
-            _ => [(Optimiser::Adam, 5e-4), (Optimiser::Adam, 5e-4)],
+            _ => [(Optimiser::Adam, 2e-3), (Optimiser::Adam, 1e-3)],
         };
         for (phase, (optimiser, rate)) in [&mut settings.pretrain, &mut settings.finetune].into_iter().zip(rates) {
             phase.trainer.optimiser = optimiser;
@@ -173,6 +176,10 @@ impl MatcherSettings {
             if !(rate.is_finite() && rate > 0.0) {
                 bail!("`{name}.trainer.learning_rate` is above 0, not {rate}");
             }
+        }
+        let (kernels, hidden) = (&self.nc_net.kernels, &self.nc_net.hidden);
+        if kernels.len() != hidden.len() + 1 || kernels.iter().any(|kernel| kernel % 2 == 0) || hidden.contains(&0) {
+            bail!("`nc_net.kernels` are odd, one more than `nc_net.hidden` has channels: {kernels:?}, {hidden:?}");
         }
         let side = self.cats.grid * self.cats.grid + self.cats.projected;
         if self.cats.heads == 0 || !side.is_multiple_of(self.cats.heads) || !side.is_multiple_of(2) {
