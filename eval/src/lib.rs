@@ -20,8 +20,8 @@
 //!    of many, and [`ScoreReport`] sets methods side by side, as JSON and as a table.
 //! 4. [`draw_matches`] and [`warp_source`] show what a number hides.
 //!
-//! Points are `[x, y]` in pixels of the original image, the centre of its top-left pixel being `[0, 0]`. This crate runs no
-//! network and knows no tensor.
+//! Points are `[x, y]` in pixels of the original image, the centre of its top-left pixel being `[0, 0]`. Scoring
+//! runs no network and knows no tensor; the matchers that learn are in [`matcher`], behind the feature `matchers`.
 //!
 //! ```
 //! use eval::{Bootstrap, KeyPointImage, MethodScores, PairSelection, Protocol, ScoreReport, identity, score_pair};
@@ -66,6 +66,7 @@ mod key_points;
 mod markdown;
 mod mask_transfer;
 mod mat;
+#[cfg(feature = "matchers")]
 pub mod matcher;
 mod measure;
 mod outside_predictions;

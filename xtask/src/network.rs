@@ -1,5 +1,7 @@
 //! The one network that learns: backbone, classifier, region matcher and students, and what it makes of an image.
 
+use std::sync::{Mutex, PoisonError};
+
 use anyhow::Result;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
@@ -123,18 +125,9 @@ impl Network {
         }
     }
 
-    /// SHA-256 of all parameter values in their fixed order, in hexadecimal digits: two networks of one configuration
-    /// have the same exactly if they are the same.
+    /// [`digest_of`] the network.
     pub fn digest(&self) -> String {
-        struct Hasher(Sha256);
-        impl ModuleVisitor for Hasher {
-            fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
-                self.0.update(parameter.val().to_data().as_bytes());
-            }
-        }
-        let mut hasher = Hasher(Sha256::new());
-        self.valid().visit(&mut hasher);
-        hasher.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        digest_of(self)
     }
 
     /// The parameters as bytes.
@@ -156,6 +149,37 @@ impl Network {
         let bytes = burn::tensor::Bytes::from_bytes_vec(bytes);
         Ok(self.try_load_record(burn::store::ModuleRecord::from_bytes(bytes)?)?)
     }
+}
+
+/// What `init` makes with the device's generator seeded, whatever other threads draw: parameters are drawn at once, in their
+/// fixed order, and not when they are first used.
+pub fn seeded<M: Module>(device: &Device, seed: u64, init: impl FnOnce() -> M) -> M {
+    static GENERATOR: Mutex<()> = Mutex::new(());
+    struct Drawer;
+    impl ModuleVisitor for Drawer {
+        fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+            drop(parameter.val());
+        }
+    }
+    let _alone = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
+    device.seed(seed);
+    let module = init();
+    module.visit(&mut Drawer);
+    module
+}
+
+/// SHA-256 of all parameter values in their fixed order, in hexadecimal digits: two modules of one configuration have the
+/// same exactly if they are the same.
+pub fn digest_of(module: &impl Module) -> String {
+    struct Hasher(Sha256);
+    impl ModuleVisitor for Hasher {
+        fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+            self.0.update(parameter.val().to_data().as_bytes());
+        }
+    }
+    let mut hasher = Hasher(Sha256::new());
+    module.valid().visit(&mut hasher);
+    hasher.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Layout {

@@ -10,7 +10,7 @@ use corr_volume::{Answers, CorrVolume, Grid, Readout, l2_normalise, resize_bilin
 use serde::{Deserialize, Serialize};
 
 use self::block::Block;
-use super::{KeyPointBatch, Matcher, TrainableMatcher, end_point_error};
+use super::{KeyPointBatch, Matcher, TrainableMatcher, end_point_error, key_point_cross_entropy};
 
 /// Sizes of [`Cats`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,6 +28,13 @@ pub struct CatsConfig {
     pub widening: usize,
     /// The temperature of the soft-argmax.
     pub temperature: f64,
+    /// The weight of the key points' cross entropy beside the end-point error. Published: 0, the end-point error alone, which
+    /// tells little of which cell is right while a row has several peaks.
+    pub cross_entropy: f64,
+    /// The temperature of that cross entropy.
+    pub entropy_temperature: f64,
+    /// Read points by a soft-argmax round each row's peak rather than over the whole row, as published.
+    pub peak: bool,
     /// Begin with a last projection of zeros, so that the untrained matcher is the mean of its correlation maps. The
     /// published one begins at random.
     pub begin_at_correlation: bool,
@@ -44,6 +51,9 @@ impl CatsConfig {
             heads: 6,
             widening: 4,
             temperature: 0.02,
+            cross_entropy: 0.0,
+            entropy_temperature: 0.1,
+            peak: false,
             begin_at_correlation: false,
         }
     }
@@ -52,7 +62,14 @@ impl CatsConfig {
 impl Default for CatsConfig {
     /// Small enough to learn on two cores.
     fn default() -> Self {
-        Self { projected: 32, widening: 1, begin_at_correlation: true, ..Self::published() }
+        Self {
+            projected: 32,
+            heads: 2,
+            widening: 1,
+            cross_entropy: 1.0,
+            begin_at_correlation: true,
+            ..Self::published()
+        }
     }
 }
 
@@ -79,6 +96,9 @@ pub struct Cats {
     /// The coordinates of columns and rows `[2, side]`, which do not learn.
     axes: Param<Tensor<2>>,
     temperature: f64,
+    cross_entropy: f64,
+    entropy_temperature: f64,
+    peak: bool,
 }
 
 impl CatsConfig {
@@ -113,9 +133,15 @@ impl CatsConfig {
             },
             axes: Param::from_tensor(axes).set_require_grad(false),
             temperature: self.temperature,
+            cross_entropy: self.cross_entropy,
+            entropy_temperature: self.entropy_temperature,
+            peak: self.peak,
         }
     }
 }
+
+/// Standard deviation of the truth's Gaussian in cells.
+const TRUTH_DEVIATION: f64 = 0.5;
 
 /// Which image's features stand beside the correlations first.
 #[derive(Clone, Copy, PartialEq)]
@@ -206,16 +232,24 @@ impl Matcher for Cats {
 
     /// The soft-argmax that is learned with; how sure it is is the row's largest score.
     fn read(&self, volume: &CorrVolume, points: Tensor<3>) -> Answers {
+        if self.peak {
+            return Readout::default().read(volume, points);
+        }
         let confidence = Readout::Hard.read(volume, points.clone()).confidence;
         Answers { points: self.soft_argmax(volume.sample_rows(points)), confidence }
     }
 }
 
 impl TrainableMatcher for Cats {
-    /// The average end-point error of the key points, in cells.
+    /// The average end-point error of the key points, in cells, and the cross entropy of their rows.
     fn loss(&self, source: &[Tensor<4>], target: &[Tensor<4>], points: &KeyPointBatch, _noise: u64) -> Tensor<1> {
         let volume = self.volume(source, target);
-        end_point_error(self.soft_argmax(volume.sample_rows(points.source.clone())), points)
+        let error = end_point_error(self.soft_argmax(volume.sample_rows(points.source.clone())), points);
+        if self.cross_entropy == 0.0 {
+            return error;
+        }
+        let entropy = key_point_cross_entropy(&volume, points, self.entropy_temperature, TRUTH_DEVIATION);
+        error + entropy.mul_scalar(self.cross_entropy)
     }
 }
 

@@ -51,9 +51,9 @@ impl DhpfConfig {
 }
 
 impl Default for DhpfConfig {
-    /// The published ones but for the reduction, which suits the few channels of small backbones.
+    /// The published ones, but all channels are kept: small backbones have few.
     fn default() -> Self {
-        Self { reduction: 2, ..Self::published() }
+        Self { reduction: 1, ..Self::published() }
     }
 }
 

@@ -56,7 +56,8 @@ fn share_found(matcher: &impl Matcher, samples: &[Sample], device: &Device) -> f
 fn trained(config: &NcNetConfig, learning_rate: f64, samples: &[Sample]) -> impl Matcher {
     let device = Device::flex();
     let steps = 120;
-    let schedule = TrainerConfig { optimiser: Optimiser::Adam, learning_rate, steps, warm_up: 5, gradient_norm: 1.0 };
+    let schedule =
+        TrainerConfig { optimiser: Optimiser::Adam, learning_rate, steps, warm_up: 5, ..TrainerConfig::default() };
     let mut trainer = Trainer::new(config.init(&device), schedule, &device);
     let mut losses = Vec::new();
     while !trainer.is_done() {
@@ -94,7 +95,9 @@ fn a_network_that_was_saved_goes_on_learning() {
     let saved = parameters(&config.init(&device)).expect("parameters");
     let net = with_parameters(config.init(&device), &saved).expect("a network");
     let schedule = TrainerConfig {
-        optimiser: Optimiser::Sgd { momentum: 0.0 },
+        optimiser: Optimiser::Sgd,
+        momentum: 0.0,
+        weight_decay: 0.0,
         learning_rate: 0.1,
         steps: 1,
         warm_up: 0,

@@ -252,7 +252,7 @@ impl Plan {
     /// As [`Plan::settings_of`].
     pub fn identity(&self, cell: &Cell) -> Result<String> {
         let folders = if cell.init == "none" { Vec::new() } else { self.folders_of(&cell.init)? };
-        let settings = self.settings_of(cell.matcher)?;
+        let settings = self.settings_of(cell.matcher)?.relevant(cell.matcher)?;
         let text = serde_json::to_string(&(cell, folders, &self.benchmark, settings))?;
         Ok(Sha256::digest(text.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect())
     }
@@ -264,6 +264,7 @@ impl Plan {
     /// As [`Plan::settings_of`].
     pub fn start_identity(&self, cell: &Cell) -> Result<String> {
         let settings = MatcherSettings { finetune: Default::default(), ..self.settings_of(cell.matcher)? };
+        let settings = settings.relevant(cell.matcher)?;
         let text = serde_json::to_string(&(cell.matcher, cell.seed, self.folders_of(&cell.init)?, settings))?;
         Ok(Sha256::digest(text.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect())
     }

@@ -152,7 +152,7 @@ impl<'a> Shared<'a> {
         let mut features = BTreeMap::new();
         for &matcher in &plan.matchers {
             let settings = plan.settings_of(matcher)?;
-            features.insert(matcher, Features::open(&settings.backbone, settings.cache_mib, device)?);
+            features.insert(matcher, Features::open(matcher, &settings, device)?);
         }
         let mut labels = BTreeMap::new();
         for init in plan.inits.iter().filter(|init| *init != "none") {
@@ -206,7 +206,7 @@ impl<'a> Shared<'a> {
         let told = |_, loss, state: Option<crate::matchers::LearnerState>| {
             sum = (sum.0 + loss, sum.1 + 1);
             if let Some(state) = state {
-                parameters = state.matcher;
+                parameters = state.trainer.matcher;
             }
             Ok(())
         };

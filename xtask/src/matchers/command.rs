@@ -167,7 +167,7 @@ impl PretrainArgs {
         let (common, settings) = (&self.common, self.common.settings()?);
         let device = common.device.open()?;
         let pairs = read_labels(&self.data)?;
-        let features = Features::open(&settings.backbone, settings.cache_mib, &device)?;
+        let features = Features::open(common.matcher, &settings, &device)?;
         let learner = Learner::new(common.matcher, &settings, &features.channels(), common.seed, &device);
         let pairs = TrainingPairs::new(pairs, None, (settings.augment, settings.views), common.seed)?;
         let record = Record {
@@ -197,7 +197,7 @@ impl FinetuneArgs {
             _ => read_training_pairs(&self.data, self.benchmark, self.split)?,
         };
         let scored = self.scored()?;
-        let features = Features::open(&settings.backbone, settings.cache_mib, &device)?;
+        let features = Features::open(common.matcher, &settings, &device)?;
         let mut learner = Learner::new(common.matcher, &settings, &features.channels(), common.seed, &device);
         if let Some(init) = &self.init {
             learner = parameters_of(init, learner)?;

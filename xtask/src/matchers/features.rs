@@ -6,13 +6,13 @@ use std::sync::Mutex;
 
 use anyhow::Result;
 use burn::tensor::{Device, Tensor};
-use corr_volume::{BackboneConfig, BatchNormMode, Frame, Grid, Verification, load_weights};
+use corr_volume::{BackboneConfig, BackboneName, BatchNormMode, Frame, Grid, Verification, load_weights};
 use eval::matcher::{Augmentation, Matcher};
 use eval::{Direction, KeyPointPair, PairScore, Protocol, score_pair};
 
-use super::settings::MatcherBackbone;
+use super::settings::{MatcherName, MatcherSettings};
 use crate::images::{Asked, Extractor, View};
-use crate::network::Layout;
+use crate::network::{Layout, seeded};
 use crate::weights::known_path;
 
 /// Feature maps in memory, at most.
@@ -22,6 +22,7 @@ const KEPT_BYTES: usize = 1 << 30;
 pub struct Features {
     extractor: Extractor,
     on_images: eval::matcher::OnImages,
+    grid: Grid,
     /// By file, and the name of what was done to the image.
     kept: Mutex<Kept>,
 }
@@ -33,12 +34,13 @@ struct Kept {
 }
 
 impl Features {
-    /// The backbone of some settings with its weights.
+    /// The backbone of a matcher's settings, with its weights.
     ///
     /// # Errors
     ///
     /// Weights that are missing or damaged, a block that the backbone has not.
-    pub fn open(backbone: &MatcherBackbone, cache_mib: u64, device: &Device) -> Result<Features> {
+    pub fn open(name: MatcherName, settings: &MatcherSettings, device: &Device) -> Result<Features> {
+        let backbone = &settings.backbone;
         let empty = BackboneConfig { name: backbone.name, dilated: false }.init(device);
         let last = backbone.blocks.last().copied().unwrap_or_default();
         if last >= empty.block_count() {
@@ -48,9 +50,16 @@ impl Features {
                 empty.block_count() - 1
             );
         }
-        let path = known_path(backbone.name, &backbone.weights)?;
-        let loaded = load_weights(empty, &path, Verification::default())?;
-        let network = loaded.backbone.with_batch_norm(BatchNormMode::Frozen);
+        let (loaded, identity) = if backbone.name == BackboneName::Small && backbone.weights.is_empty() {
+            // Drawn with a seed of its own: all matchers look through the same one.
+            let init = || BackboneConfig { name: backbone.name, dilated: false }.init(device);
+            (seeded(device, 0, init), "random".to_owned())
+        } else {
+            let path = known_path(backbone.name, &backbone.weights)?;
+            let loaded = load_weights(empty, &path, Verification::default())?;
+            (loaded.backbone, loaded.sha256)
+        };
+        let network = loaded.with_batch_norm(BatchNormMode::Frozen);
         let layout = Layout { input: backbone.input, layers: backbone.blocks.clone(), first_tuned: None };
         let on_images = eval::matcher::OnImages {
             backbone: network.clone(),
@@ -58,8 +67,13 @@ impl Features {
             input: backbone.input,
             device: device.clone(),
         };
-        let extractor = Extractor::new(network, layout, &loaded.sha256, cache_mib, 0, device)?;
-        Ok(Features { extractor, on_images, kept: Mutex::default() })
+        let extractor = Extractor::new(network, layout, &identity, settings.cache_mib, 0, device)?;
+        let grid = match name {
+            MatcherName::Cats => Grid::square(settings.cats.grid),
+            MatcherName::Dhpf => Grid::square(settings.dhpf.grid),
+            _ => on_images.grid(),
+        };
+        Ok(Features { extractor, on_images, grid, kept: Mutex::default() })
     }
 
     /// Channels of each block.
@@ -67,9 +81,9 @@ impl Features {
         self.on_images.channels()
     }
 
-    /// The grid of the first block.
+    /// The grid that the matcher answers on.
     pub fn grid(&self) -> Grid {
-        self.on_images.grid()
+        self.grid
     }
 
     /// The coordinate systems of an image of `size`.

@@ -8,6 +8,8 @@ use eval::matcher::{
     TrainerState, with_parameters,
 };
 
+use crate::network::{digest_of, seeded};
+
 use super::features::Features;
 use super::pairs::TrainingPairs;
 use super::settings::{MatcherName, MatcherSettings, Phase};
@@ -29,8 +31,14 @@ pub enum Learner {
     Hough(HoughMatcher),
 }
 
-/// What training needs to go on.
-pub type LearnerState = TrainerState;
+/// What training needs to go on, and a hash of the parameters' values.
+#[derive(Clone, Debug)]
+pub struct LearnerState {
+    /// What training needs to go on.
+    pub trainer: TrainerState,
+    /// [`digest_of`] the matcher.
+    pub digest: String,
+}
 
 /// Calls a generic expression on the matcher that a [`Learner`] holds.
 macro_rules! with_matcher {
@@ -65,11 +73,10 @@ impl Learner {
         seed: u64,
         device: &Device,
     ) -> Learner {
-        device.seed(seed);
         match name {
-            MatcherName::Cats => Learner::Cats(Box::new(settings.cats.init(channels, device))),
-            MatcherName::Dhpf => Learner::Dhpf(settings.dhpf.init(channels, device)),
-            MatcherName::NcNet => Learner::NcNet(settings.nc_net.init(device)),
+            MatcherName::Cats => Learner::Cats(Box::new(seeded(device, seed, || settings.cats.init(channels, device)))),
+            MatcherName::Dhpf => Learner::Dhpf(seeded(device, seed, || settings.dhpf.init(channels, device))),
+            MatcherName::NcNet => Learner::NcNet(seeded(device, seed, || settings.nc_net.init(device))),
             MatcherName::Nearest => Learner::Nearest(Nearest),
             MatcherName::Mutual => Learner::Mutual(MutualNearest),
             MatcherName::Hough => Learner::Hough(HoughMatcher { config: settings.hough }),
@@ -100,7 +107,7 @@ impl Learner {
         self,
         phase: &Phase,
         (pairs, features): (&TrainingPairs, &Features),
-        state: Option<&LearnerState>,
+        state: Option<&TrainerState>,
         told: impl FnMut(usize, f64, Option<LearnerState>) -> Result<()>,
         device: &Device,
     ) -> Result<Learner> {
@@ -119,7 +126,7 @@ fn train<M: TrainableMatcher>(
     matcher: M,
     phase: &Phase,
     (pairs, features): (&TrainingPairs, &Features),
-    state: Option<&LearnerState>,
+    state: Option<&TrainerState>,
     mut told: impl FnMut(usize, f64, Option<LearnerState>) -> Result<()>,
     device: &Device,
 ) -> Result<M> {
@@ -133,7 +140,10 @@ fn train<M: TrainableMatcher>(
         let loss = trainer.step(&batch)?;
         let done = trainer.steps_done();
         let due = trainer.is_done() || (phase.checkpoint_every > 0 && done.is_multiple_of(phase.checkpoint_every));
-        told(done, loss, due.then(|| trainer.state()).transpose()?)?;
+        let state = due.then(|| -> Result<_> {
+            Ok(LearnerState { trainer: trainer.state()?, digest: digest_of(&trainer.matcher()) })
+        });
+        told(done, loss, state.transpose()?)?;
     }
     Ok(trainer.matcher())
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
-use sha2::{Digest, Sha256};
+use eval::matcher::TrainerState;
 use tracing::info;
 
 use super::features::Features;
@@ -63,18 +63,16 @@ pub fn train_in(
     Ok(trained)
 }
 
-fn save(path: &Path, state: LearnerState) -> Result<()> {
-    let digest = Sha256::digest(&state.matcher);
-    let parameters = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    let run_state = RunState { step: state.step, parameters, ..RunState::default() };
-    Checkpoint { state: run_state, network: state.matcher, optimizers: vec![state.optimiser] }.save(path)
+fn save(path: &Path, LearnerState { trainer, digest }: LearnerState) -> Result<()> {
+    let state = RunState { step: trainer.step, parameters: digest, ..RunState::default() };
+    Checkpoint { state, network: trainer.matcher, optimizers: vec![trainer.optimiser] }.save(path)
 }
 
-fn load(path: &Path) -> Result<LearnerState> {
+fn load(path: &Path) -> Result<TrainerState> {
     let checkpoint = Checkpoint::load(path)?;
     let [optimiser] = <[Vec<u8>; 1]>::try_from(checkpoint.optimizers)
         .map_err(|_| anyhow::anyhow!("{} is no checkpoint of a matcher", path.display()))?;
-    Ok(LearnerState { step: checkpoint.state.step, matcher: checkpoint.network, optimiser })
+    Ok(TrainerState { step: checkpoint.state.step, matcher: checkpoint.network, optimiser })
 }
 
 /// The parameters that a run of a matcher ended with.

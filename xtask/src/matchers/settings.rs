@@ -78,7 +78,7 @@ pub struct MatcherSettings {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MatcherBackbone {
-    /// `efficientnet-lite0` or `efficientnet-lite2`.
+    /// `efficientnet-lite0`, `efficientnet-lite2`, or `small`, which has no weights and is random: to try things out.
     pub name: BackboneName,
     /// A weights file; empty: the known weights of that name in the cache folder.
     pub weights: String,
@@ -135,8 +135,8 @@ impl MatcherSettings {
     pub fn of(name: MatcherName) -> Self {
         let mut settings = Self::default();
         let rates = match name {
-            MatcherName::Cats => [(Optimiser::AdamW, 5e-4), (Optimiser::AdamW, 5e-4)],
-            MatcherName::Dhpf => [(Optimiser::Sgd, 0.03), (Optimiser::Sgd, 0.03)],
+            MatcherName::Cats => [(Optimiser::AdamW, 3e-4), (Optimiser::AdamW, 1e-4)],
+            MatcherName::Dhpf => [(Optimiser::Adam, 3e-3), (Optimiser::Adam, 1e-3)],
             _ => [(Optimiser::Adam, 2e-3), (Optimiser::Adam, 1e-3)],
         };
         for (phase, (optimiser, rate)) in [&mut settings.pretrain, &mut settings.finetune].into_iter().zip(rates) {
@@ -144,7 +144,13 @@ impl MatcherSettings {
             phase.trainer.learning_rate = rate;
             phase.trainer.momentum = 0.5;
         }
+        (settings.pretrain.trainer.steps, settings.finetune.trainer.steps) = match name {
+            MatcherName::Dhpf => (500, 200),
+            _ => (150, 60),
+        };
         if name == MatcherName::Dhpf {
+            settings.pretrain.trainer.gradient_norm = 0.0;
+            settings.finetune.trainer.gradient_norm = 0.0;
             settings.backbone.blocks = vec![6, 8, 10, 12, 14];
         }
         settings
@@ -159,6 +165,22 @@ impl MatcherSettings {
         let loaded = load_over(Self::of(name), file, settings)?;
         loaded.check()?;
         Ok(loaded)
+    }
+
+    /// What of it a matcher depends on: not the others' sizes, nor how much is cached.
+    ///
+    /// # Errors
+    ///
+    /// Never for settings that were loaded.
+    pub fn relevant(&self, name: MatcherName) -> Result<serde_json::Value> {
+        let mut all = serde_json::to_value(self)?;
+        if let Some(sections) = all.as_object_mut() {
+            let own = name.name().replace('-', "_");
+            sections.retain(|key, _| {
+                *key == own || !matches!(key.as_str(), "nc_net" | "cats" | "dhpf" | "hough" | "cache_mib")
+            });
+        }
+        Ok(all)
     }
 
     fn check(&self) -> Result<()> {

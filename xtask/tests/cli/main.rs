@@ -6,6 +6,7 @@ mod bench;
 mod inspect;
 mod inspect_browser;
 mod label;
+mod matchers;
 mod score;
 mod support;
 mod train;

@@ -1,0 +1,185 @@
+//! `pretrain`, `finetune` and `experiment` on drawn objects, through a random backbone.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use crate::support::{Scene, state};
+
+/// A random backbone, and training of seconds.
+const SMALL: [&str; 12] = [
+    "backbone.name=small",
+    "backbone.input=64",
+    "backbone.blocks=[3]",
+    "cats.grid=4",
+    "cats.projected=8",
+    "dhpf.grid=4",
+    "pretrain.trainer.steps=6",
+    "pretrain.checkpoint_every=1",
+    "pretrain.batch=2",
+    "finetune.trainer.steps=3",
+    "finetune.batch=2",
+    "views=1",
+];
+
+/// Labels, as `label` writes them.
+const LENIENT: [&str; 7] = [
+    "consistency.partners=0.5",
+    "consistency.peaked=false",
+    "consistency.cycle_cells=2",
+    "consistency.least_cells=2",
+    "consistency.least_blocks=1",
+    "block=4",
+    "partners=2",
+];
+
+/// Drawn objects with their key points, and labels of them.
+fn scene() -> (Scene, PathBuf) {
+    let scene = Scene::new();
+    scene.succeed(&scene.tiny("a", &[]));
+    let drawn = fs::read_dir(scene.path("cache/drawn")).unwrap().next().unwrap().unwrap().path();
+    let data = drawn.to_string_lossy().into_owned();
+    let mut flags =
+        vec!["label", "--run", "a", "--device", "cpu", "--data", &data, "--out", "labels", "--val-share", "0"];
+    LENIENT.iter().for_each(|setting| flags.extend(["--set", setting]));
+    scene.succeed(&flags);
+    (scene, drawn)
+}
+
+fn with_small<'a>(flags: &[&'a str]) -> Vec<&'a str> {
+    let mut all = flags.to_vec();
+    all.extend(["--device", "cpu"]);
+    SMALL.iter().for_each(|setting| all.extend(["--set", setting]));
+    all
+}
+
+#[test]
+fn matchers_are_pre_trained_fine_tuned_and_scored() {
+    let (scene, drawn) = scene();
+    let data = drawn.to_string_lossy();
+    for matcher in ["nc-net", "dhpf", "cats"] {
+        scene.succeed(&with_small(&["pretrain", "--matcher", matcher, "--data", "labels", "--run", matcher]));
+        let tuned = format!("{matcher}-tuned");
+        let scores = scene.succeed(&with_small(&[
+            "finetune",
+            "--matcher",
+            matcher,
+            "--init",
+            matcher,
+            "--data",
+            &data,
+            "--pairs",
+            "4",
+            "--run",
+            &tuned,
+            "--json",
+        ]));
+        let report: serde_json::Value = serde_json::from_str(&scores).unwrap();
+        assert_eq!(report["rows"].as_array().map(Vec::len), Some(3), "{report}");
+        assert!(scene.path(&format!("runs/{tuned}/metrics.jsonl")).exists());
+    }
+    // What learns nothing is scored all the same; it cannot be trained.
+    scene.succeed(&with_small(&["finetune", "--matcher", "hough", "--data", &data, "--run", "h", "--json"]));
+    let message = scene.fail(&with_small(&["pretrain", "--matcher", "nearest", "--data", "labels", "--run", "x"]));
+    assert!(message.contains("nothing to learn"), "{message}");
+    // Another matcher's parameters, a run that is there, a folder without labels, a key that there is not.
+    let mixed = ["finetune", "--matcher", "dhpf", "--init", "cats", "--data", &data, "--pairs", "0", "--run", "x"];
+    let message = scene.fail(&with_small(&mixed));
+    assert!(message.contains("another matcher") && message.contains("last.ckpt"), "{message}");
+    let message = scene.fail(&with_small(&["pretrain", "--matcher", "cats", "--data", "labels", "--run", "cats"]));
+    assert!(message.contains("--resume"), "{message}");
+    let message = scene.fail(&with_small(&["pretrain", "--matcher", "cats", "--data", &data, "--run", "x"]));
+    assert!(message.contains("cargo xtask label"), "{message}");
+    let wrong = ["pretrain", "--matcher", "cats", "--data", "labels", "--run", "x", "--set", "cats.head=3"];
+    let message = scene.fail(&wrong);
+    assert!(message.contains("cats.heads"), "{message}");
+    let diverging = [
+        "pretrain",
+        "--matcher",
+        "cats",
+        "--data",
+        "labels",
+        "--run",
+        "x",
+        "--set",
+        "pretrain.trainer.learning_rate=1e30",
+    ];
+    let message = scene.fail(&with_small(&diverging));
+    assert!(message.contains("the loss of step"), "{message}");
+}
+
+#[test]
+fn a_killed_pre_training_goes_on_to_the_same_parameters() {
+    let (scene, _) = scene();
+    let flags = |run, more: &[&'static str]| {
+        let mut flags =
+            with_small(&["pretrain", "--matcher", "nc-net", "--data", "labels", "--run", run, "--seed", "5"]);
+        flags.extend(["--set", "pretrain.trainer.steps=40"]);
+        flags.extend(more);
+        flags
+    };
+    scene.succeed(&flags("whole", &[]));
+    let mut child = scene.command(&flags("killed", &[])).spawn().unwrap();
+    let checkpoint = scene.path("runs/killed/checkpoints/last.ckpt");
+    let began = Instant::now();
+    while !checkpoint.exists() && began.elapsed() < Duration::from_secs(120) {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let step = state(&checkpoint)["step"].as_u64().unwrap();
+    assert!(step < 40, "it was done before it was killed");
+    let message = scene.fail(&flags("killed", &["--resume", "--set", "views=0"]));
+    assert!(message.contains("other settings"), "{message}");
+    scene.succeed(&flags("killed", &["--resume"]));
+    let parameters = |run: &str| state(&scene.path(&format!("runs/{run}/checkpoints/last.ckpt")))["parameters"].clone();
+    assert_eq!(parameters("whole"), parameters("killed"));
+    let metrics = fs::read_to_string(scene.path("runs/killed/metrics.jsonl")).unwrap();
+    assert_eq!(metrics, fs::read_to_string(scene.path("runs/whole/metrics.jsonl")).unwrap());
+}
+
+#[test]
+fn an_experiment_fills_its_grid_once() {
+    let (scene, drawn) = scene();
+    let settings: Vec<String> = SMALL.iter().map(|setting| format!("{setting:?}")).collect();
+    let plan = format!(
+        "matchers = [\"hough\", \"nc-net\"]\ninits = [\"none\", \"labels\"]\npairs = [\"0\", \"4\", \"all\"]\nseeds = [0, 1]\n\
+         labels = [\"labels=labels\"]\nsettings = [{}]\n[benchmark]\ndata = {:?}\nscore_pairs = 4\n",
+        settings.join(", "),
+        drawn.to_string_lossy()
+    );
+    fs::write(scene.path("plan.toml"), plan).unwrap();
+    let run = |out: &'static str, more: &[&'static str]| {
+        let mut flags = vec!["experiment", "plan.toml", "--out", out, "--json", "--device", "cpu"];
+        flags.extend(more);
+        flags
+    };
+    let table: serde_json::Value = serde_json::from_str(&scene.succeed(&run("e", &[]))).unwrap();
+    // Hough once, the network from two beginnings with three numbers of pairs, at three thresholds.
+    assert_eq!(table["rows"].as_array().unwrap().len(), (1 + 2 * 3) * 3);
+    assert_eq!(table["cells"], serde_json::json!([13, 13]));
+    for row in table["rows"].as_array().unwrap() {
+        let [low, pck, high] = ["low", "pck", "high"].map(|key| row[key].as_f64().unwrap());
+        assert!(low <= pck && pck <= high, "{row}");
+        assert_eq!(row["seeds"], if row["matcher"] == "hough" { 1 } else { 2 });
+    }
+    assert!(fs::read_to_string(scene.path("e/nc-net.svg")).unwrap().contains("<svg"));
+    // Nothing is done twice, a removed cell is done again to the same bytes but for its time, and the order does not matter.
+    let cell = scene.path("e/cells/nc-net_labels_4_1.json");
+    let before: serde_json::Value = serde_json::from_slice(&fs::read(&cell).unwrap()).unwrap();
+    fs::remove_file(&cell).unwrap();
+    let again: serde_json::Value = serde_json::from_str(&scene.succeed(&run("e", &["--jobs", "1"]))).unwrap();
+    assert_eq!(again["rows"], table["rows"]);
+    let after: serde_json::Value = serde_json::from_slice(&fs::read(&cell).unwrap()).unwrap();
+    assert_eq!(before["scores"], after["scores"]);
+    assert_eq!(again, serde_json::from_str::<serde_json::Value>(&scene.succeed(&run("e", &["--summary"]))).unwrap());
+    // Cells of another plan are not taken for this one's, and damage is named.
+    let other = "settings=[\"backbone.name=small\", \"backbone.input=64\", \"backbone.blocks=[3]\", \"views=0\"]";
+    let message = scene.fail(&run("e", &["--set", other]));
+    assert!(message.contains("other settings") && message.contains(".json"), "{message}");
+    fs::write(&cell, "{").unwrap();
+    let message = scene.fail(&run("e", &["--summary"]));
+    assert!(message.contains("nc-net_labels_4_1.json") && message.contains("damaged"), "{message}");
+    let message = scene.fail(&run("f", &["--set", "inits=[\"lables\"]"]));
+    assert!(message.contains("lables"), "{message}");
+}
