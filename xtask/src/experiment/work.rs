@@ -188,7 +188,7 @@ impl<'a> Shared<'a> {
     fn start(&self, cell: &Cell) -> Result<Learner> {
         let settings = self.plan.settings_of(cell.matcher)?;
         let features = &self.features[&cell.matcher];
-        let learner = Learner::new(cell.matcher, &settings, &features.channels(), cell.seed, self.device);
+        let learner = Learner::new(cell.matcher, &settings, &features.channels(), cell.seed, self.device)?;
         if cell.init == "none" {
             return Ok(learner);
         }

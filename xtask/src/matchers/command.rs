@@ -168,7 +168,7 @@ impl PretrainArgs {
         let device = common.device.open()?;
         let pairs = read_labels(&self.data)?;
         let features = Features::open(common.matcher, &settings, &device)?;
-        let learner = Learner::new(common.matcher, &settings, &features.channels(), common.seed, &device);
+        let learner = Learner::new(common.matcher, &settings, &features.channels(), common.seed, &device)?;
         let pairs = TrainingPairs::new(pairs, None, (settings.augment, settings.views), common.seed)?;
         let record = Record {
             matcher: common.matcher,
@@ -198,7 +198,7 @@ impl FinetuneArgs {
         };
         let scored = self.scored()?;
         let features = Features::open(common.matcher, &settings, &device)?;
-        let mut learner = Learner::new(common.matcher, &settings, &features.channels(), common.seed, &device);
+        let mut learner = Learner::new(common.matcher, &settings, &features.channels(), common.seed, &device)?;
         if let Some(init) = &self.init {
             learner = parameters_of(init, learner)?;
         }

@@ -2,17 +2,19 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
-use anyhow::Result;
+use anyhow::{Context, Result, bail};
 use burn::tensor::{Device, Tensor};
 use corr_volume::{BackboneConfig, BackboneName, BatchNormMode, Frame, Grid, Verification, load_weights};
 use eval::matcher::{Augmentation, Matcher};
 use eval::{Direction, KeyPointPair, PairScore, Protocol, score_pair};
 
 use super::settings::{MatcherName, MatcherSettings};
+use crate::foreground::Foregrounds;
 use crate::images::{Asked, Extractor, View};
-use crate::network::{Layout, seeded};
+use crate::network::{Layout, Network, seeded};
+use crate::trained::{Trained, Which};
 use crate::weights::known_path;
 
 /// Feature maps in memory, at most.
@@ -20,7 +22,9 @@ const KEPT_BYTES: usize = 1 << 30;
 
 /// A frozen backbone with what it said of images. Threads share it.
 pub struct Features {
-    extractor: Extractor,
+    extractor: Arc<Extractor>,
+    /// Of a cascade: what makes a student's features and a mask of the frozen blocks.
+    cascade: Option<(Network, Foregrounds)>,
     on_images: eval::matcher::OnImages,
     grid: Grid,
     /// By file, and the name of what was done to the image.
@@ -40,11 +44,14 @@ impl Features {
     ///
     /// Weights that are missing or damaged, a block that the backbone has not.
     pub fn open(name: MatcherName, settings: &MatcherSettings, device: &Device) -> Result<Features> {
+        if name == MatcherName::Cascade {
+            return Self::of_run(&settings.cascade.run, device);
+        }
         let backbone = &settings.backbone;
         let empty = BackboneConfig { name: backbone.name, dilated: false }.init(device);
         let last = backbone.blocks.last().copied().unwrap_or_default();
         if last >= empty.block_count() {
-            anyhow::bail!(
+            bail!(
                 "`backbone.blocks` asks for block {last}, {} has blocks 0 to {}",
                 backbone.name,
                 empty.block_count() - 1
@@ -73,7 +80,33 @@ impl Features {
             MatcherName::Dhpf => Grid::square(settings.dhpf.grid),
             _ => on_images.grid(),
         };
-        Ok(Features { extractor, on_images, grid, kept: Mutex::default() })
+        Ok(Features { extractor: Arc::new(extractor), cascade: None, on_images, grid, kept: Mutex::default() })
+    }
+
+    /// What the last student of a run says of images, and their masks.
+    fn of_run(run: &str, device: &Device) -> Result<Features> {
+        if run.is_empty() {
+            bail!("say which run the cascade is of: --set cascade.run=NAME");
+        }
+        let (network, extractor, foregrounds, config) = Trained::open(run, Which::Last, device)?.into_parts();
+        let on_images = eval::matcher::OnImages {
+            backbone: extractor.backbone.clone(),
+            blocks: config.backbone.layers.clone(),
+            input: config.backbone.input,
+            device: device.clone(),
+        };
+        let grid = on_images.grid();
+        Ok(Features { extractor, cascade: Some((network, foregrounds)), on_images, grid, kept: Mutex::default() })
+    }
+
+    /// The last student's features and the mask of an image, `[1, d, h, w]` and `[1, 1, h, w]`. The classifier guesses the class.
+    fn student(&self, path: &Path, network: &Network, foregrounds: &Foregrounds) -> Result<Vec<Tensor<4>>> {
+        let extractor = &self.extractor;
+        let frozen = extractor.frozen(path)?;
+        let features = network.stages(&extractor.layout, &frozen).pop().context("the run has no student")?;
+        let deepest = &frozen.layers[frozen.layers.len() - 1];
+        let mask = foregrounds.make(None, deepest, Grid::of(&features), |scale| extractor.deepest_at(path, scale))?;
+        Ok(vec![features, mask.unsqueeze_dim(1)])
     }
 
     /// Channels of each block.
@@ -97,12 +130,28 @@ impl Features {
     ///
     /// An image that cannot be read or decoded.
     pub fn maps(&self, path: &Path, change: Option<&Augmentation>) -> Result<Vec<Tensor<4>>> {
+        if let Some((network, foregrounds)) = &self.cascade {
+            return self.kept_or(path, String::new(), || self.student(path, network, foregrounds));
+        }
         let asked = change.map_or(Asked::Frozen(View::AsIs), |change| Asked::Augmented(*change));
-        let key = (path.to_owned(), change.map(Augmentation::name).unwrap_or_default());
+        let name = change.map(Augmentation::name).unwrap_or_default();
+        self.kept_or(path, name, || {
+            Ok(self.extractor.features(path, self.extractor.fetch(path, &asked)?, &asked)?.layers)
+        })
+    }
+
+    /// What is kept of an image under a name, or what `make` makes, which is kept then.
+    fn kept_or(
+        &self,
+        path: &Path,
+        name: String,
+        make: impl FnOnce() -> Result<Vec<Tensor<4>>>,
+    ) -> Result<Vec<Tensor<4>>> {
+        let key = (path.to_owned(), name);
         if let Some(maps) = self.lock().maps.get(&key) {
             return Ok(maps.clone());
         }
-        let maps = self.extractor.features(path, self.extractor.fetch(path, &asked)?, &asked)?.layers;
+        let maps = make()?;
         let bytes: usize = maps.iter().map(|map| 4 * map.dims().iter().product::<usize>()).sum();
         let mut kept = self.lock();
         if kept.bytes + bytes <= KEPT_BYTES && kept.maps.insert(key, maps.clone()).is_none() {

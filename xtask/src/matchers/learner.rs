@@ -2,13 +2,16 @@
 
 use anyhow::{Result, bail};
 use burn::tensor::{Device, Tensor};
-use corr_volume::{Answers, CorrVolume};
+use corr_volume::{Answers, CorrVolume, Readout};
 use eval::matcher::{
     Cats, Dhpf, HoughMatcher, Matcher, MutualNearest, NcNet, Nearest, TrainableMatcher, Trainer, TrainerConfig,
     TrainerState, with_parameters,
 };
+use refine_cascade::{VoteConfig, vote};
 
+use crate::config::TrainConfig;
 use crate::network::{digest_of, seeded};
+use crate::run_folder::RunFolder;
 
 use super::features::Features;
 use super::pairs::TrainingPairs;
@@ -29,6 +32,35 @@ pub enum Learner {
     Mutual(MutualNearest),
     /// Hough matching.
     Hough(HoughMatcher),
+    /// The last student of a run.
+    Cascade(CascadeMatcher),
+}
+
+/// The last student of a run: cosines of its features, voted between masks.
+#[derive(Clone, Debug)]
+pub struct CascadeMatcher {
+    vote: VoteConfig,
+    readout: Readout,
+}
+
+impl CascadeMatcher {
+    fn of_run(run: &str) -> Result<Self> {
+        let config = TrainConfig::load(TrainConfig::default(), Some(&RunFolder::open(run)?.config()), &[])?;
+        Ok(Self { vote: config.student.vote, readout: config.student.voted_readout })
+    }
+}
+
+impl Matcher for CascadeMatcher {
+    /// Of the student's features and the masks, as [`Features`] has them.
+    fn volume(&self, source: &[Tensor<4>], target: &[Tensor<4>]) -> CorrVolume {
+        let mask = |maps: &[Tensor<4>]| maps[1].clone().squeeze_dim(1);
+        let volume = CorrVolume::cosine(source[0].clone(), target[0].clone());
+        vote(&volume, mask(source), mask(target), &self.vote)
+    }
+
+    fn read(&self, volume: &CorrVolume, points: Tensor<3>) -> Answers {
+        self.readout.read(volume, points)
+    }
 }
 
 /// What training needs to go on, and a hash of the parameters' values.
@@ -50,6 +82,7 @@ macro_rules! with_matcher {
             Learner::Nearest($matcher) => $body,
             Learner::Mutual($matcher) => $body,
             Learner::Hough($matcher) => $body,
+            Learner::Cascade($matcher) => $body,
         }
     };
 }
@@ -66,21 +99,26 @@ impl Matcher for Learner {
 
 impl Learner {
     /// An untrained matcher for blocks of `channels`; its parameters are drawn with `seed`.
+    ///
+    /// # Errors
+    ///
+    /// Of the cascade: no such run.
     pub fn new(
         name: MatcherName,
         settings: &MatcherSettings,
         channels: &[usize],
         seed: u64,
         device: &Device,
-    ) -> Learner {
-        match name {
+    ) -> Result<Learner> {
+        Ok(match name {
             MatcherName::Cats => Learner::Cats(Box::new(seeded(device, seed, || settings.cats.init(channels, device)))),
             MatcherName::Dhpf => Learner::Dhpf(seeded(device, seed, || settings.dhpf.init(channels, device))),
             MatcherName::NcNet => Learner::NcNet(seeded(device, seed, || settings.nc_net.init(device))),
             MatcherName::Nearest => Learner::Nearest(Nearest),
             MatcherName::Mutual => Learner::Mutual(MutualNearest),
             MatcherName::Hough => Learner::Hough(HoughMatcher { config: settings.hough }),
-        }
+            MatcherName::Cascade => Learner::Cascade(CascadeMatcher::of_run(&settings.cascade.run)?),
+        })
     }
 
     /// The same with the parameters of a state.
@@ -117,7 +155,9 @@ impl Learner {
             }
             Learner::NcNet(matcher) => Learner::NcNet(train(matcher, phase, (pairs, features), state, told, device)?),
             Learner::Dhpf(matcher) => Learner::Dhpf(train(matcher, phase, (pairs, features), state, told, device)?),
-            Learner::Nearest(_) | Learner::Mutual(_) | Learner::Hough(_) => bail!("this matcher has nothing to learn"),
+            Learner::Nearest(_) | Learner::Mutual(_) | Learner::Hough(_) | Learner::Cascade(_) => {
+                bail!("this matcher has nothing to learn")
+            }
         })
     }
 }

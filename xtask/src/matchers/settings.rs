@@ -26,6 +26,8 @@ pub enum MatcherName {
     Mutual,
     /// Regularised Hough matching of hyperpixels; learns nothing.
     Hough,
+    /// A run of `cargo xtask train`: its last student, voted; learns nothing more.
+    Cascade,
 }
 
 impl MatcherName {
@@ -38,6 +40,7 @@ impl MatcherName {
             MatcherName::Nearest => "nearest",
             MatcherName::Mutual => "mutual",
             MatcherName::Hough => "hough",
+            MatcherName::Cascade => "cascade",
         }
     }
 
@@ -61,6 +64,8 @@ pub struct MatcherSettings {
     pub dhpf: DhpfConfig,
     /// Votes of the Hough matcher.
     pub hough: HoughConfig,
+    /// Which run the cascade is of.
+    pub cascade: CascadeSection,
     /// Training on labels.
     pub pretrain: Phase,
     /// Training on key points.
@@ -72,6 +77,14 @@ pub struct MatcherSettings {
     pub views: usize,
     /// The most that the cache of frozen features may take on disk, in MiB.
     pub cache_mib: u64,
+}
+
+/// The cascade of a run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CascadeSection {
+    /// The run's name or folder.
+    pub run: String,
 }
 
 /// The frozen backbone.
@@ -121,6 +134,7 @@ impl Default for MatcherSettings {
             cats: CatsConfig::default(),
             dhpf: DhpfConfig::default(),
             hough: HoughConfig::default(),
+            cascade: CascadeSection::default(),
             pretrain: Phase::default(),
             finetune: Phase::default(),
             augment: AugmentConfig::default(),
@@ -177,7 +191,7 @@ impl MatcherSettings {
         if let Some(sections) = all.as_object_mut() {
             let own = name.name().replace('-', "_");
             sections.retain(|key, _| {
-                *key == own || !matches!(key.as_str(), "nc_net" | "cats" | "dhpf" | "hough" | "cache_mib")
+                *key == own || !matches!(key.as_str(), "nc_net" | "cats" | "dhpf" | "hough" | "cascade" | "cache_mib")
             });
         }
         Ok(all)
