@@ -31,7 +31,7 @@ pub struct ExperimentArgs {
     /// Where cells, table and figure go
     #[arg(long, default_value = "runs/experiment", value_name = "DIR")]
     out: PathBuf,
-    /// Set one key of the file, as in --set 'seeds=[0]'
+    /// Set one key of the file, as in --set benchmark.score_pairs=20
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// Do nothing more; show what there is
