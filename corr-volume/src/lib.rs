@@ -67,7 +67,7 @@ pub use preprocess::{Normalisation, preprocess, preprocess_batch};
 pub use product::{Matrix, multiply, transpose};
 pub use readout::{Answers, Readout, UnknownReadout};
 pub use vectorised::vectorised;
-pub use volume::{CorrVolume, MatchDistribution};
+pub use volume::{CorrVolume, MatchDistribution, check_pairs};
 pub use weights::{KnownWeights, LoadedWeights, Verification, WeightsError, known_weights, load_weights, sha256_of};
 
 /// Compiles and runs the example of the README.

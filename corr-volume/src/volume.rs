@@ -201,8 +201,12 @@ impl MatchDistribution {
     }
 }
 
-/// Panics unless these can be the features `[b, channels, h, w]` of pairs; grids may differ.
-pub(crate) fn check_pairs(source: &Tensor<4>, target: &Tensor<4>) {
+/// Sees to it that these can be the features `[b, channels, h, w]` of pairs; grids may differ.
+///
+/// # Panics
+///
+/// If they cannot.
+pub fn check_pairs(source: &Tensor<4>, target: &Tensor<4>) {
     assert_eq!(
         source.dims()[..2],
         target.dims()[..2],

@@ -178,19 +178,21 @@ type Drawn<B> = Result<(), DrawingAreaErrorKind<<B as DrawingBackend>::ErrorType
 
 type Chart<'a, B> = ChartContext<'a, B, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
-/// Where the axes of a chart end, both beginning at 0, and how many decimals the numbers along the lower one have.
+/// Where the axes of a chart end, the lower one beginning at 0, and how many decimals the numbers along that have; `None`: it
+/// has no numbers.
 #[derive(Clone, Copy)]
 struct Ends {
     right: f64,
+    bottom: f64,
     top: f64,
-    decimals: usize,
+    decimals: Option<usize>,
 }
 
 /// The axes of a chart below a margin, with their labels.
 fn axes<'a, B: DrawingBackend>(
     area: &DrawingArea<B, Shift>,
     margin: i32,
-    Ends { right, top, decimals }: Ends,
+    Ends { right, bottom, top, decimals }: Ends,
     [across, up]: [&str; 2],
     scale: i32,
 ) -> Result<Chart<'a, B>, DrawingAreaErrorKind<B::ErrorType>> {
@@ -200,7 +202,8 @@ fn axes<'a, B: DrawingBackend>(
         .margin_right(22 * scale)
         .x_label_area_size(42 * scale)
         .y_label_area_size(48 * scale)
-        .build_cartesian_2d(0.0..right, 0.0..top)?;
+        .build_cartesian_2d(0.0..right, bottom..top)?;
+    let (numbers, decimals) = (decimals.map_or(0, |_| 6), decimals.unwrap_or_default());
     chart
         .configure_mesh()
         .disable_x_mesh()
@@ -209,7 +212,7 @@ fn axes<'a, B: DrawingBackend>(
         .axis_style(INK.stroke_width(scale as u32))
         .label_style(text(13, scale))
         .axis_desc_style(text(13, scale))
-        .x_labels(6)
+        .x_labels(numbers)
         .y_labels(6)
         .x_label_formatter(&|value| format!("{value:.decimals$}"))
         .y_label_formatter(&|value| format!("{value:.0}"))
@@ -232,7 +235,8 @@ fn draw_curves<B: DrawingBackend>(area: &DrawingArea<B, Shift>, curves: &[PckCur
     let top = upper_end(all().map(|point| point.1));
     let methods: Vec<&str> = curves.iter().map(|(method, _)| *method).collect();
     let labels = ["threshold α, as a share of L", "PCK (%)"];
-    let mut chart = axes(area, legend_height(&methods) + 8, Ends { right, top, decimals: 2 }, labels, scale)?;
+    let mut chart =
+        axes(area, legend_height(&methods) + 8, Ends { right, bottom: 0.0, top, decimals: Some(2) }, labels, scale)?;
     for (index, (_, points)) in curves.iter().enumerate() {
         chart.draw_series(LineSeries::new(points.iter().copied(), colour(index).stroke_width(2 * scale as u32)))?;
         // Some six marks a curve, each method's elsewhere, so that none hides another's.

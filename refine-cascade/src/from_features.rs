@@ -3,7 +3,7 @@
 //! tiles of scores. The other losses are composed of tensor operations there, and all of them on any other device.
 
 use burn::tensor::Tensor;
-use corr_volume::{CorrVolume, Grid, HostValues};
+use corr_volume::{CorrVolume, Grid, HostValues, check_pairs};
 use serde::{Deserialize, Serialize};
 
 use crate::fused::bipath::Bipath;
@@ -107,7 +107,7 @@ pub fn warp_supervision_from_features(
     config: &WarpLossConfig,
 ) -> Tensor<1> {
     config.check();
-    check_features(&warped, &original);
+    check_pairs(&warped, &original);
     check_labels("known", known, &warped);
     let Some([of_warped, of_original]) = on_host([&warped, &original]) else {
         return warp_supervision(&CorrVolume::cosine(warped, original), known, config);
@@ -136,8 +136,8 @@ pub fn bipath_loss_from_features(
     config: &WarpLossConfig,
 ) -> Tensor<1> {
     config.check();
-    check_features(&warped, &middle);
-    check_features(&middle, &original);
+    check_pairs(&warped, &middle);
+    check_pairs(&middle, &original);
     check_labels("known", known, &warped);
     let Some([of_warped, of_middle, of_original]) = on_host([&warped, &middle, &original]) else {
         let (there, back) = (CorrVolume::cosine(warped, middle.clone()), CorrVolume::cosine(middle, original));
@@ -307,7 +307,7 @@ pub(crate) fn check_match(
     config: &StudentLossConfig,
 ) {
     config.check();
-    check_features(source, target);
+    check_pairs(source, target);
     check_labels("forward", forward, source);
     if let Some(backward) = backward {
         check_labels("backward", backward, target);
@@ -329,22 +329,12 @@ pub(crate) fn check_negatives(
     tau: f64,
 ) {
     assert!(tau > 0.0, "the temperature is above 0, not {tau}");
-    check_features(source, target);
+    check_pairs(source, target);
     let batch = source.dims()[0];
     crate::voting::check_mask("source", source_mask, batch, Grid::of(source));
     assert!(
         !pairs.is_empty() && pairs.iter().flatten().all(|index| *index < batch),
         "pairs of a batch of {batch} are wanted, not {pairs:?}"
-    );
-}
-
-pub(crate) fn check_features(source: &Tensor<4>, target: &Tensor<4>) {
-    assert_eq!(
-        source.dims()[..2],
-        target.dims()[..2],
-        "source features are {:?}, target features {:?}: batch and channels must agree",
-        source.dims(),
-        target.dims()
     );
 }
 

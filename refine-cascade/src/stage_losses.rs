@@ -3,11 +3,11 @@
 use std::ops::Range;
 
 use burn::tensor::Tensor;
-use corr_volume::{CorrVolume, vectorised};
+use corr_volume::{CorrVolume, check_pairs, vectorised};
 
 use crate::from_features::{
-    Maps, StudentLossConfig, bipath_loss_from_features, bipath_outcome, check_features, check_labels, check_match,
-    check_negatives, match_outcome, negative_loss_from_features, negative_outcome, on_host, student_loss,
+    Maps, StudentLossConfig, bipath_loss_from_features, bipath_outcome, check_labels, check_match, check_negatives,
+    match_outcome, negative_loss_from_features, negative_outcome, on_host, student_loss,
     warp_supervision_from_features, warp_supervision_outcome,
 };
 use crate::fused::{Outcome, add_scaled};
@@ -127,7 +127,7 @@ impl StageLosses {
             parts,
             |[warped, original]| {
                 config.check();
-                check_features(warped, original);
+                check_pairs(warped, original);
                 check_labels("known", known, warped);
             },
             |maps, gradients| warp_supervision_outcome(maps, known, config, gradients),
@@ -147,8 +147,8 @@ impl StageLosses {
             parts,
             |[warped, middle, original]| {
                 config.check();
-                check_features(warped, middle);
-                check_features(middle, original);
+                check_pairs(warped, middle);
+                check_pairs(middle, original);
                 check_labels("known", known, warped);
             },
             |maps, gradients| bipath_outcome(maps, known, config, gradients),

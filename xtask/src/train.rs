@@ -7,7 +7,6 @@ mod export;
 mod gradients;
 #[cfg(test)]
 mod parity;
-mod schedule;
 mod session;
 #[cfg(test)]
 pub mod small_run;

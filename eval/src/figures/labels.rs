@@ -10,7 +10,7 @@ use crate::figure_data::{CoverageCurve, Reliability};
 pub(super) const RELIABILITY_LEGEND: [&str; 2] = ["share right", "as confident as right"];
 
 /// Both axes from 0 to 100.
-const PERCENT: Ends = Ends { right: 100.0, top: 100.0, decimals: 0 };
+const PERCENT: Ends = Ends { right: 100.0, bottom: 0.0, top: 100.0, decimals: Some(0) };
 
 pub(super) fn describe_coverage(curve: &CoverageCurve) -> String {
     let ends = curve.points.first().zip(curve.points.last()).map(|(first, last)| {

@@ -2,8 +2,9 @@
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::{Drawn, GRID, INK, colour, draw_mark, legend_height, text};
+use super::{Drawn, Ends, axes, colour, draw_mark, legend_height, text};
 use crate::figure_data::{LearningCurves, alpha_text};
 
 /// Where the axis of percents begins and ends: multiples of ten round all intervals.
@@ -26,38 +27,15 @@ pub(super) fn draw_learning<B: DrawingBackend>(
     let names: Vec<&str> = curves.curves.iter().map(|curve| curve.name.as_str()).collect();
     let (low, high) = ends(curves);
     let right = curves.counts.len().max(1) as f64;
-    let mut chart = ChartBuilder::on(area)
-        .margin_top((legend_height(&names) + 8) * scale)
-        .margin_left(6 * scale)
-        .margin_right(22 * scale)
-        .x_label_area_size(42 * scale)
-        .y_label_area_size(48 * scale)
-        .build_cartesian_2d(0.0..right, low..high)?;
-    chart
-        .configure_mesh()
-        .disable_x_mesh()
-        .bold_line_style(GRID.stroke_width(scale as u32))
-        .light_line_style(TRANSPARENT)
-        .axis_style(INK.stroke_width(scale as u32))
-        .label_style(text(13, scale))
-        .axis_desc_style(text(13, scale))
-        .x_labels(0)
-        .y_labels(6)
-        .y_label_formatter(&|value| format!("{value:.0}"))
-        .y_desc(format!("PCK (%) at α = {}", alpha_text(curves.alpha)))
-        .set_all_tick_mark_size(4 * scale)
-        .draw()?;
+    let ends = Ends { right, bottom: low, top: high, decimals: None };
+    let labels = ["pairs with key points learned from", &format!("PCK (%) at α = {}", alpha_text(curves.alpha))];
+    let mut chart = axes(area, legend_height(&names) + 8, ends, labels, scale)?;
     let place = |index: usize| index as f64 + 0.5;
-    let centred = text(13, scale).pos(plotters::style::text_anchor::Pos::new(
-        plotters::style::text_anchor::HPos::Center,
-        plotters::style::text_anchor::VPos::Top,
-    ));
+    let centred = text(13, scale).pos(Pos::new(HPos::Center, VPos::Top));
     for (index, count) in curves.counts.iter().enumerate() {
         let (x, y) = chart.backend_coord(&(place(index), low));
         area.draw_text(count, &centred, (x, y + 5 * scale))?;
     }
-    let (x, y) = chart.backend_coord(&(right / 2.0, low));
-    area.draw_text("pairs with key points learned from", &centred, (x, y + 23 * scale))?;
     for (index, curve) in curves.curves.iter().enumerate() {
         // A gap where a number of pairs is missing.
         let there = curve.points.iter().enumerate().filter_map(|(at, point)| Some((place(at), (*point)?)));

@@ -11,7 +11,7 @@ use corr_volume::{CorrVolume, Grid, l2_normalise, resize_bilinear};
 use serde::{Deserialize, Serialize};
 
 use self::gate::{Gate, gumbel_noise};
-use super::key_point_loss::gaussian_targets;
+use super::key_point_loss::row_cross_entropy;
 use super::{HoughConfig, KeyPointBatch, Matcher, TrainableMatcher, hough_matching};
 
 /// Sizes of [`Dhpf`] and what its loss weighs.
@@ -153,9 +153,7 @@ impl TrainableMatcher for Dhpf {
         let noise = gumbel_noise([batch, self.layers.len(), 2], noise, &source[0].device());
         let (volume, chosen) = self.match_gated(source, target, Some(noise));
         let rows = volume.sample_rows(points.source.clone());
-        let log_shares = activation::log_softmax(standardised(rows), 2);
-        let truth = gaussian_targets(points.target.clone(), volume.target(), TRUTH_DEVIATION);
-        let entropy: Tensor<2> = (log_shares * truth).sum_dim(2).squeeze_dim::<2>(2).neg();
+        let entropy = row_cross_entropy(standardised(rows), points, volume.target(), TRUTH_DEVIATION);
         let answers = self.read(&volume.detach(), points.source.clone()).points;
         let errors: Tensor<2> = (answers - points.target.clone()).square().sum_dim(2).squeeze_dim(2);
         let easy = points.length.clone().mul_scalar(self.config.easy).square();

@@ -20,10 +20,14 @@ pub fn key_point_cross_entropy(
     deviation: f64,
 ) -> Tensor<1> {
     let rows = volume.sample_rows(points.source.clone());
-    let log_shares = activation::log_softmax(rows.div_scalar(temperature), 2);
-    let targets = gaussian_targets(points.target.clone(), volume.target(), deviation);
-    let entropy: Tensor<2> = (log_shares * targets).sum_dim(2).squeeze_dim::<2>(2).neg();
-    points.mean(entropy)
+    points.mean(row_cross_entropy(rows.div_scalar(temperature), points, volume.target(), deviation))
+}
+
+/// Cross entropy of the softmax of each key point's row of `logits` `[b, n, target_cells]` with a Gaussian round the right
+/// answer, `[b, n]`.
+pub(super) fn row_cross_entropy(logits: Tensor<3>, points: &KeyPointBatch, target: Grid, deviation: f64) -> Tensor<2> {
+    let log_shares = activation::log_softmax(logits, 2);
+    (log_shares * gaussian_targets(points.target.clone(), target, deviation)).sum_dim(2).squeeze_dim::<2>(2).neg()
 }
 
 /// Mean distance in cells between `answers` `[b, n, 2]` and where the key points lie, `[1]`: the average end-point error.
@@ -35,7 +39,7 @@ pub fn end_point_error(answers: Tensor<3>, points: &KeyPointBatch) -> Tensor<1> 
 }
 
 /// `[b, n, 2]` points to `[b, n, cells]`: a Gaussian round each that sums to one.
-pub(super) fn gaussian_targets(points: Tensor<3>, grid: Grid, deviation: f64) -> Tensor<3> {
+fn gaussian_targets(points: Tensor<3>, grid: Grid, deviation: f64) -> Tensor<3> {
     let cells: Tensor<4> = grid.points(&points.device()).unsqueeze_dims(&[0, 0]);
     let distances: Tensor<3> = (cells - points.unsqueeze_dim(2)).square().sum_dim(3).squeeze_dim(3);
     activation::softmax(distances.mul_scalar(-0.5 / (deviation * deviation)), 2)

@@ -27,6 +27,7 @@ mod key_points;
 mod nc_net;
 mod nearest;
 mod on_images;
+mod schedule;
 mod trainer;
 
 pub use augment::{AugmentConfig, Augmentation, augment, mirror_ids};
@@ -39,6 +40,7 @@ pub use key_points::{KeyPointBatch, PointsInCells};
 pub use nc_net::{NcNet, NcNetConfig, NcNetStart};
 pub use nearest::{MutualNearest, Nearest};
 pub use on_images::{MatchImagesError, OnImages, score_matcher};
+pub use schedule::learning_rate_share;
 pub use trainer::{
     NonFiniteLoss, Optimiser, Sample, Trainer, TrainerConfig, TrainerState, TrainerStateError, parameters,
     with_parameters,

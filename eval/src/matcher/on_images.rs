@@ -9,8 +9,8 @@ use image::RgbImage;
 
 use super::{Matcher, PointsInCells, Sample};
 use crate::key_points::KeyPointPair;
-use crate::pck::{PairScore, score_pair};
-use crate::protocol::{Direction, Protocol};
+use crate::pck::{PairScore, ScoreError, score_pair};
+use crate::protocol::Protocol;
 
 /// A backbone, and what a matcher sees of it.
 #[derive(Clone, Debug)]
@@ -38,7 +38,7 @@ pub enum MatchImagesError {
     },
     /// A pair that cannot be scored.
     #[error(transparent)]
-    Score(#[from] crate::pck::ScoreError),
+    Score(#[from] ScoreError),
 }
 
 impl OnImages {
@@ -105,6 +105,23 @@ impl OnImages {
         (volume, found)
     }
 
+    /// Scores a pair from its images' maps, that of the points asked about first.
+    ///
+    /// # Errors
+    ///
+    /// A pair that cannot be scored under the protocol.
+    pub fn score_maps(
+        &self,
+        matcher: &impl Matcher,
+        maps: [&[Tensor<4>]; 2],
+        pair: &KeyPointPair,
+        protocol: &Protocol,
+    ) -> Result<PairScore, ScoreError> {
+        let (asked, predicted) = (protocol.direction.asked(pair), protocol.direction.predicted(pair));
+        let (_, answers) = self.match_maps(matcher, maps, [asked.size, predicted.size], &asked.points);
+        score_pair(pair, &answers, protocol)
+    }
+
     /// A pair of a benchmark as a sample to learn from; its points are in cells of `grid`.
     ///
     /// # Errors
@@ -140,13 +157,9 @@ pub fn score_matcher(
     }
     let mut scores = Vec::with_capacity(pairs.len());
     for (done, pair) in (1..).zip(pairs) {
-        let (asked, other) = match protocol.direction {
-            Direction::Forward => (&pair.source, &pair.target),
-            Direction::Backward => (&pair.target, &pair.source),
-        };
-        let ends = [asked, other].map(|image| &maps[image.path.as_path()][..]);
-        let (_, answers) = on.match_maps(matcher, ends, [asked.size, other.size], &asked.points);
-        scores.push(score_pair(pair, &answers, protocol)?);
+        let ends = [protocol.direction.asked(pair), protocol.direction.predicted(pair)];
+        let ends = ends.map(|image| &maps[image.path.as_path()][..]);
+        scores.push(on.score_maps(matcher, ends, pair, protocol)?);
         told(done);
     }
     Ok(scores)

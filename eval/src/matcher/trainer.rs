@@ -7,7 +7,7 @@ use burn::store::ModuleRecord;
 use burn::tensor::{Bytes, Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::{KeyPointBatch, PointsInCells, TrainableMatcher};
+use super::{KeyPointBatch, PointsInCells, TrainableMatcher, learning_rate_share};
 
 /// How steps follow from gradients.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -149,7 +149,7 @@ impl<M: TrainableMatcher> Trainer<M> {
             return Err(NonFiniteLoss { step: self.step, loss: value });
         }
         let gradients = GradientsParams::from_grads(loss.backward(), &self.matcher);
-        let rate = self.config.learning_rate * rate_share(self.step, &self.config);
+        let rate = self.config.learning_rate * learning_rate_share(self.step, self.config.warm_up, self.config.steps);
         self.matcher = self.optimiser.step(rate, self.matcher.clone(), gradients);
         self.step += 1;
         Ok(f64::from(value))
@@ -176,11 +176,10 @@ impl<M: TrainableMatcher> Trainer<M> {
     ///
     /// Never for a matcher in memory.
     pub fn state(&self) -> Result<TrainerState, TrainerStateError> {
-        let unreadable = |error: &dyn std::fmt::Display| TrainerStateError(error.to_string());
         Ok(TrainerState {
             step: self.step,
             matcher: parameters(&self.matcher)?,
-            optimiser: self.optimiser.into_bytes().map_err(|error| unreadable(&error))?.to_vec(),
+            optimiser: self.optimiser.into_bytes().map_err(|error| TrainerStateError(error.to_string()))?.to_vec(),
         })
     }
 
@@ -218,19 +217,4 @@ pub fn with_parameters<M: burn::module::Module>(module: M, bytes: &[u8]) -> Resu
     ModuleRecord::from_bytes(Bytes::from_bytes_vec(bytes.to_vec()))
         .and_then(|record| module.try_load_record(record))
         .map_err(|error| TrainerStateError(error.to_string()))
-}
-
-/// The share of the full learning rate at a step.
-///
-/// ```text
-/// s(t) = (t + 1) / w                                            t < w
-/// s(t) = 1/20 + 19/20 · (1 + cos(π (t − w) / (n − w))) / 2      else
-/// ```
-fn rate_share(step: usize, config: &TrainerConfig) -> f64 {
-    if step < config.warm_up {
-        return (step + 1) as f64 / config.warm_up as f64;
-    }
-    let left = config.steps.saturating_sub(config.warm_up).max(1);
-    let done = ((step - config.warm_up) as f64 / left as f64).min(1.0);
-    0.05 + 0.95 * (1.0 + (std::f64::consts::PI * done).cos()) / 2.0
 }

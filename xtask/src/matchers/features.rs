@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use burn::tensor::{Device, Tensor};
 use corr_volume::{BackboneConfig, BackboneName, BatchNormMode, Frame, Grid, Verification, load_weights};
 use eval::matcher::{Augmentation, Matcher};
-use eval::{Direction, KeyPointPair, PairScore, Protocol, score_pair};
+use eval::{KeyPointPair, PairScore, Protocol};
 
 use super::settings::{MatcherName, MatcherSettings};
 use crate::foreground::Foregrounds;
@@ -48,7 +48,8 @@ impl Features {
             return Self::of_run(&settings.cascade.run, device);
         }
         let backbone = &settings.backbone;
-        let empty = BackboneConfig { name: backbone.name, dilated: false }.init(device);
+        // Drawn with a seed of its own: where there are no weights, all matchers look through the same one.
+        let empty = seeded(device, 0, || BackboneConfig { name: backbone.name, dilated: false }.init(device));
         let last = backbone.blocks.last().copied().unwrap_or_default();
         if last >= empty.block_count() {
             bail!(
@@ -58,9 +59,7 @@ impl Features {
             );
         }
         let (loaded, identity) = if backbone.name == BackboneName::Small && backbone.weights.is_empty() {
-            // Drawn with a seed of its own: all matchers look through the same one.
-            let init = || BackboneConfig { name: backbone.name, dilated: false }.init(device);
-            (seeded(device, 0, init), "random".to_owned())
+            (empty, "random".to_owned())
         } else {
             let path = known_path(backbone.name, &backbone.weights)?;
             let loaded = load_weights(empty, &path, Verification::default())?;
@@ -166,13 +165,9 @@ impl Features {
     ///
     /// Images that cannot be read.
     pub fn score(&self, matcher: &impl Matcher, pair: &KeyPointPair, protocol: &Protocol) -> Result<PairScore> {
-        let (asked, other) = match protocol.direction {
-            Direction::Forward => (&pair.source, &pair.target),
-            Direction::Backward => (&pair.target, &pair.source),
-        };
-        let (from, to) = (self.maps(&asked.path, None)?, self.maps(&other.path, None)?);
-        let (_, answers) = self.on_images.match_maps(matcher, [&from, &to], [asked.size, other.size], &asked.points);
-        Ok(score_pair(pair, &answers, protocol)?)
+        let from = self.maps(&protocol.direction.asked(pair).path, None)?;
+        let to = self.maps(&protocol.direction.predicted(pair).path, None)?;
+        Ok(self.on_images.score_maps(matcher, [&from, &to], pair, protocol)?)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Kept> {

@@ -140,8 +140,7 @@ fn moved(pair: &KeyPointPair, change: &[Augmentation; 2]) -> KeyPointPair {
     KeyPointPair { source: side(&pair.source, &change[0]), target: side(&pair.target, &change[1]), ..pair.clone() }
 }
 
-/// The labelled pairs of data sets in SC-ImageNet's layout, both splits of each: what is kept aside is kept for judging labels,
-/// and matchers are judged on key points.
+/// The pairs of the training splits of data sets in SC-ImageNet's layout.
 ///
 /// # Errors
 ///

@@ -8,6 +8,7 @@ use burn::module::Module;
 use burn::optim::{AdamWConfig, GradientsParams};
 use burn::tensor::{Device, Tensor, TensorData};
 use corr_volume::BatchNormMode;
+use eval::matcher::learning_rate_share;
 use mil_matching::{image_loss, predicted_classes};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -22,7 +23,6 @@ use crate::device::host;
 use crate::images::{Extractor, input_of};
 use crate::network::Network;
 use crate::progress;
-use crate::train::schedule::learning_rate_share;
 use crate::train::start::paths;
 
 /// Trains the linear classifier on the pooled features of a pretrained, frozen backbone.

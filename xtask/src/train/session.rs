@@ -9,6 +9,7 @@ use burn::grad_clipping::GradientClippingConfig;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Bytes, Device, Tensor};
+use eval::matcher::learning_rate_share;
 use sc_imagenet::ImageSet;
 use tracing::{debug, info};
 
@@ -22,7 +23,6 @@ use crate::run_folder::RunFolder;
 use crate::train::batches::Batches;
 use crate::train::export::export;
 use crate::train::gradients::gradients;
-use crate::train::schedule::learning_rate_share;
 use crate::train::start::{network_of, paths, start};
 use crate::train::validate::Validation;
 

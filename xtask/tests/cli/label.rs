@@ -6,18 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use crate::support::Scene;
-
-/// Settings under which a network that has learnt next to nothing labels something.
-const LENIENT: [&str; 7] = [
-    "consistency.partners=0.5",
-    "consistency.peaked=false",
-    "consistency.cycle_cells=2",
-    "consistency.least_cells=2",
-    "consistency.least_blocks=1",
-    "block=3",
-    "partners=2",
-];
+use crate::support::{LENIENT, Scene};
 
 /// A run and its images.
 struct Labelling {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::support::{Scene, state};
+use crate::support::{LENIENT, Scene, state};
 
 /// A random backbone, and training of seconds.
 const SMALL: [&str; 12] = [
@@ -20,17 +20,6 @@ const SMALL: [&str; 12] = [
     "finetune.trainer.steps=3",
     "finetune.batch=2",
     "views=1",
-];
-
-/// Labels, as `label` writes them.
-const LENIENT: [&str; 7] = [
-    "consistency.partners=0.5",
-    "consistency.peaked=false",
-    "consistency.cycle_cells=2",
-    "consistency.least_cells=2",
-    "consistency.least_blocks=1",
-    "block=4",
-    "partners=2",
 ];
 
 /// Drawn objects with their key points, and labels of them.

@@ -74,6 +74,17 @@ const TINY: [&str; 12] = [
     "train.checkpoint_every=1",
 ];
 
+/// Settings under which a network that has learnt next to nothing labels something.
+pub const LENIENT: [&str; 7] = [
+    "consistency.partners=0.5",
+    "consistency.peaked=false",
+    "consistency.cycle_cells=2",
+    "consistency.least_cells=2",
+    "consistency.least_blocks=1",
+    "block=3",
+    "partners=2",
+];
+
 /// What a checkpoint says of itself; `parameters` is a hash of all parameter values.
 pub fn state(checkpoint: &Path) -> serde_json::Value {
     let bytes = std::fs::read(checkpoint).expect("a checkpoint");
