@@ -1,43 +1,25 @@
-//! A matcher of one's own: one number a channel, learned from key points and scored, with the library alone.
+//! A matcher of one's own, outside the workspace: trained on WILLOW's key points and scored, with the library alone.
 //!
 //! ```sh
-//! cargo run --release -p eval --example own_matcher -- WILLOW-OBJECT efficientnet-lite0.pth
+//! cargo run --release --manifest-path eval/examples/own-matcher/Cargo.toml -- WILLOW-OBJECT efficientnet-lite0.pth
 //! ```
+
+mod matcher;
 
 use std::path::Path;
 
-use burn::module::{Module, Param};
+use burn::module::Param;
 use burn::tensor::{Device, Tensor};
-use corr_volume::{BackboneConfig, BackboneName, BatchNormMode, CorrVolume, Verification, l2_normalise, load_weights};
-use eval::matcher::{
-    KeyPointBatch, Matcher, OnImages, TrainableMatcher, Trainer, TrainerConfig, key_point_cross_entropy, score_matcher,
-};
+use corr_volume::{BackboneConfig, BackboneName, BatchNormMode, Verification, load_weights};
+use eval::matcher::{OnImages, Trainer, TrainerConfig, score_matcher};
 use eval::{BenchmarkName, BenchmarkSplit, Bootstrap, PairSelection, ReadOptions, average, read_pairs};
 
-/// Weighs the channels of a map before they are compared.
-#[derive(Module, Debug)]
-struct Weighted {
-    weights: Param<Tensor<1>>,
-}
-
-impl Matcher for Weighted {
-    fn volume(&self, source: &[Tensor<4>], target: &[Tensor<4>]) -> CorrVolume {
-        let weighted =
-            |map: &Tensor<4>| l2_normalise(l2_normalise(map.clone()) * self.weights.val().unsqueeze_dims(&[0, 2, 3]));
-        CorrVolume::cosine(weighted(&source[0]), weighted(&target[0]))
-    }
-}
-
-impl TrainableMatcher for Weighted {
-    fn loss(&self, source: &[Tensor<4>], target: &[Tensor<4>], points: &KeyPointBatch, _noise: u64) -> Tensor<1> {
-        key_point_cross_entropy(&self.volume(source, target), points, 0.05, 0.5)
-    }
-}
+use crate::matcher::Weighted;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let (Some(data), Some(weights)) = (arguments.next(), arguments.next()) else {
-        return Err("usage: own_matcher WILLOW-OBJECT WEIGHTS [STEPS]".into());
+        return Err("usage: own-matcher WILLOW-OBJECT WEIGHTS [STEPS]".into());
     };
     let steps = arguments.next().map_or(Ok(60), |steps| steps.parse())?;
     let device = Device::flex();
