@@ -87,6 +87,21 @@ impl BenchmarkName {
         Self::Table,
     ];
 
+    /// Which of a class's key points `id` becomes in a mirrored image, a left eye a right one; `None` where the data set
+    /// does not say which of its key points are left and right.
+    pub fn opposite(self, id: u16) -> Option<u16> {
+        /// Eyes; shoulders, elbows and front paws; hips, knees and back paws. Nose, neck and tail are in the middle.
+        const OF_AP_10K: [[u16; 2]; 7] = [[0, 1], [5, 8], [6, 9], [7, 10], [11, 14], [12, 15], [13, 16]];
+        (self == Self::Ap10k).then(|| {
+            let other = OF_AP_10K.iter().find_map(|&[left, right]| match id {
+                _ if id == left => Some(right),
+                _ if id == right => Some(left),
+                _ => None,
+            });
+            other.unwrap_or(id)
+        })
+    }
+
     /// Where the data set is published and what to fetch there, as the end of a sentence.
     pub fn published_at(self) -> &'static str {
         match self {

@@ -31,7 +31,7 @@ pub struct CatsConfig {
     /// The weight of the key points' cross entropy beside the end-point error. Published: 0, the end-point error alone, which
     /// tells little of which cell is right while a row has several peaks.
     pub cross_entropy: f64,
-    /// The temperature of that cross entropy.
+    /// The temperature of that cross entropy. Default: that of the soft-argmax; a softer one teaches less of the exact place.
     pub entropy_temperature: f64,
     /// Read points by a soft-argmax round each row's peak rather than over the whole row, as published.
     pub peak: bool,
@@ -52,7 +52,7 @@ impl CatsConfig {
             widening: 4,
             temperature: 0.02,
             cross_entropy: 0.0,
-            entropy_temperature: 0.1,
+            entropy_temperature: 0.02,
             peak: false,
             begin_at_correlation: false,
         }

@@ -61,9 +61,9 @@ impl NcNetConfig {
         }
     }
 
-    /// A network that trains on a CPU: kernels 3-3, channels 8-1, [`NcNetStart::Identity`].
+    /// A network that trains on a CPU: kernels 5-3, channels 8-1, [`NcNetStart::Identity`].
     pub fn small() -> Self {
-        Self { kernels: vec![3, 3], hidden: vec![8], start: NcNetStart::Identity, ..Self::published() }
+        Self { kernels: vec![5, 3], hidden: vec![8], start: NcNetStart::Identity, ..Self::published() }
     }
 
     /// A new network, its weights drawn by the device's generator.

@@ -245,16 +245,23 @@ impl Plan {
         Ok(cells)
     }
 
+    /// The folders of labels that a beginning has, and a hash of how each was built: labels that were built anew are others.
+    /// Folders that `cargo xtask label` has not built do not say.
+    fn builds_of(&self, init: &str) -> Result<Vec<(PathBuf, Option<String>)>> {
+        let build = |folder: &Path| std::fs::read(folder.join("build.json")).ok().map(|bytes| short_hash(&bytes));
+        Ok(self.folders_of(init)?.into_iter().map(|folder| (folder.clone(), build(&folder))).collect())
+    }
+
     /// What a cell depends on, as a hash: a file of another is not taken for this one's.
     ///
     /// # Errors
     ///
     /// As [`Plan::settings_of`].
     pub fn identity(&self, cell: &Cell) -> Result<String> {
-        let folders = if cell.init == "none" { Vec::new() } else { self.folders_of(&cell.init)? };
+        let folders = if cell.init == "none" { Vec::new() } else { self.builds_of(&cell.init)? };
         let settings = self.settings_of(cell.matcher)?.relevant(cell.matcher)?;
         let text = serde_json::to_string(&(cell, folders, &self.benchmark, settings))?;
-        Ok(Sha256::digest(text.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+        Ok(short_hash(text.as_bytes()))
     }
 
     /// As [`Plan::identity`], of the training on labels that a cell begins with.
@@ -265,7 +272,12 @@ impl Plan {
     pub fn start_identity(&self, cell: &Cell) -> Result<String> {
         let settings = MatcherSettings { finetune: Default::default(), ..self.settings_of(cell.matcher)? };
         let settings = settings.relevant(cell.matcher)?;
-        let text = serde_json::to_string(&(cell.matcher, cell.seed, self.folders_of(&cell.init)?, settings))?;
-        Ok(Sha256::digest(text.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+        let text = serde_json::to_string(&(cell.matcher, cell.seed, self.builds_of(&cell.init)?, settings))?;
+        Ok(short_hash(text.as_bytes()))
     }
+}
+
+/// The first 8 bytes of SHA-256, in hexadecimal digits.
+fn short_hash(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow};
 use burn::tensor::Device;
-use eval::{KeyPointPair, PairScore, PairSelection, Protocol, ReadOptions, read_pairs};
+use eval::{BenchmarkName, KeyPointPair, PairScore, PairSelection, Protocol, ReadOptions, read_pairs};
 use serde::{Deserialize, Serialize};
 use tracing::info;
 
@@ -40,7 +40,7 @@ struct Shared<'a> {
     out: &'a Path,
     device: &'a Device,
     features: BTreeMap<MatcherName, Features>,
-    key_points: Vec<KeyPointPair>,
+    key_points: (Vec<KeyPointPair>, BenchmarkName),
     scored: Vec<KeyPointPair>,
     protocol: Protocol,
     labels: BTreeMap<String, Vec<KeyPointPair>>,
@@ -74,7 +74,7 @@ pub fn run(plan: &Plan, out: &Path, jobs: usize, device: &Device) -> Result<()> 
     let shared = Shared::open(plan, out, device)?;
     info!(
         "{total} cells; {} pairs with key points to learn from, {} to score on",
-        shared.key_points.len(),
+        shared.key_points.0.len(),
         shared.scored.len()
     );
     let (next, done, failed) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicBool::new(false));
@@ -143,7 +143,7 @@ impl<'a> Shared<'a> {
         let data = &plan.benchmark.data;
         let name = plan.benchmark_name()?;
         let key_points = read_training_pairs(data, name, train)?;
-        let name = name.or_else(|| eval::BenchmarkName::detect(data)).context("the benchmark is not known")?;
+        let name = key_points.1;
         let per_class = (plan.benchmark.score_pairs > 0).then_some(plan.benchmark.score_pairs);
         let pair_selection = PairSelection { per_class, seed: 0 };
         let read =
@@ -168,7 +168,8 @@ impl<'a> Shared<'a> {
         let mut learner = self.start(cell)?;
         if cell.pairs != Some(0) {
             let augment = (settings.augment, settings.views);
-            let pairs = TrainingPairs::new(self.key_points.clone(), cell.pairs, augment, cell.seed)?;
+            let (pairs, benchmark) = self.key_points.clone();
+            let pairs = TrainingPairs::new(pairs, cell.pairs, augment, cell.seed)?.of_benchmark(benchmark);
             learner = learner.train(&settings.finetune, (&pairs, features), None, |_, _, _| Ok(()), self.device)?;
         }
         let score = |pair| features.score(&learner, pair, &self.protocol);

@@ -193,8 +193,8 @@ impl FinetuneArgs {
         let (common, settings) = (&self.common, self.common.settings()?);
         let device = common.device.open()?;
         let pairs = match self.pairs {
-            Some(0) => Vec::new(),
-            _ => read_training_pairs(&self.data, self.benchmark, self.split)?,
+            Some(0) => None,
+            _ => Some(read_training_pairs(&self.data, self.benchmark, self.split)?),
         };
         let scored = self.scored()?;
         let features = Features::open(common.matcher, &settings, &device)?;
@@ -202,8 +202,9 @@ impl FinetuneArgs {
         if let Some(init) = &self.init {
             learner = parameters_of(init, learner)?;
         }
-        if self.pairs != Some(0) && common.matcher.learns() {
-            let pairs = TrainingPairs::new(pairs, self.pairs, (settings.augment, settings.views), common.seed)?;
+        if let Some((pairs, benchmark)) = pairs.filter(|_| common.matcher.learns()) {
+            let augment = (settings.augment, settings.views);
+            let pairs = TrainingPairs::new(pairs, self.pairs, augment, common.seed)?.of_benchmark(benchmark);
             let record = Record {
                 matcher: common.matcher,
                 init: self.init.clone(),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use eval::matcher::{AugmentConfig, Augmentation, PointsInCells, Sample};
+use eval::matcher::{AugmentConfig, Augmentation, PointsInCells, Sample, mirror_ids};
 use eval::{BenchmarkName, BenchmarkSplit, KeyPointPair, PairImage, PairSelection, ReadOptions, read_pairs};
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
@@ -17,6 +17,8 @@ pub struct TrainingPairs {
     augment: AugmentConfig,
     views: usize,
     seed: u64,
+    /// The data set, where it says which key points are left and right.
+    two_sided: Option<BenchmarkName>,
 }
 
 impl TrainingPairs {
@@ -36,7 +38,13 @@ impl TrainingPairs {
         if pairs.is_empty() {
             bail!("there is no pair to learn from");
         }
-        Ok(Self { pairs, augment, views, seed })
+        Ok(Self { pairs, augment, views, seed, two_sided: None })
+    }
+
+    /// The same, as pairs of a data set: where it says which key points are left and right, one image of a pair may be
+    /// mirrored without the other.
+    pub fn of_benchmark(self, name: BenchmarkName) -> Self {
+        Self { two_sided: name.opposite(0).map(|_| name), ..self }
     }
 
     /// How many pairs.
@@ -59,12 +67,19 @@ impl TrainingPairs {
         order.shuffle(&mut rng(self.seed, round as u64, 2));
         let pair = &self.pairs[order[place]];
         let mut rng = rng(self.seed, drawn as u64, 3);
-        let mirror = self.views > 0 && rng.random_bool(self.augment.mirror.clamp(0.0, 1.0));
-        let change = [&pair.source, &pair.target].map(|image| {
+        let share = self.augment.mirror.clamp(0.0, 1.0);
+        let mirror = self.views > 0 && rng.random_bool(share);
+        let mut change = [&pair.source, &pair.target].map(|image| {
             let view = rng.random_range(0..=self.views);
             self.view(image, view).mirrored(mirror)
         });
-        let shown = match shown_points(pair, &change) {
+        // The target may be mirrored without the source where the points of the other side are known.
+        let two_sided = self.two_sided.filter(|_| self.views > 0 && rng.random_bool(share) != mirror);
+        let crossed = two_sided.and_then(|name| with_opposites(pair, name));
+        if crossed.is_some() {
+            change[1] = change[1].mirrored(!mirror);
+        }
+        let shown = match shown_points(crossed.as_ref().unwrap_or(pair), &change) {
             Some(shown) => shown,
             // Both crops together have cut off all points: as they are.
             None => {
@@ -97,6 +112,23 @@ fn sample_of(features: &Features, pair: &KeyPointPair, change: &[Augmentation; 2
         source: maps(&pair.source, &change[0])?,
         target: maps(&pair.target, &change[1])?,
         points: PointsInCells::of(&moved, frames, features.grid()),
+    })
+}
+
+/// The pair as it is when one of its images is mirrored: each source point with the target's point of the other side.
+/// `None` where no point's other side is in the target.
+fn with_opposites(pair: &KeyPointPair, name: BenchmarkName) -> Option<KeyPointPair> {
+    let places = mirror_ids(&pair.ids, |id| name.opposite(id).unwrap_or(id));
+    let side = |image: &PairImage, places: Vec<usize>| PairImage {
+        points: places.iter().map(|&place| image.points[place]).collect(),
+        ..image.clone()
+    };
+    let (of_source, of_target): (Vec<usize>, Vec<usize>) = places.into_iter().unzip();
+    (!of_source.is_empty()).then(|| KeyPointPair {
+        ids: of_source.iter().map(|&place| pair.ids[place]).collect(),
+        source: side(&pair.source, of_source),
+        target: side(&pair.target, of_target),
+        ..pair.clone()
     })
 }
 
@@ -159,7 +191,7 @@ pub fn read_labels(folders: &[PathBuf]) -> Result<Vec<KeyPointPair>> {
     Ok(pairs)
 }
 
-/// All pairs of a part of a benchmark.
+/// All pairs of a part of a benchmark, and which it is.
 ///
 /// # Errors
 ///
@@ -168,12 +200,12 @@ pub fn read_training_pairs(
     data: &Path,
     name: Option<BenchmarkName>,
     split: BenchmarkSplit,
-) -> Result<Vec<KeyPointPair>> {
+) -> Result<(Vec<KeyPointPair>, BenchmarkName)> {
     let name = name.or_else(|| BenchmarkName::detect(data)).with_context(|| {
         format!("{} is not laid out as a known data set; say which with --benchmark", data.display())
     })?;
     let options = ReadOptions { split: Some(split), pair_selection: PairSelection::ALL, ..ReadOptions::default() };
-    Ok(read_pairs(name, data, &options)?.pairs)
+    Ok((read_pairs(name, data, &options)?.pairs, name))
 }
 
 fn rng(seed: u64, number: u64, what: u64) -> ChaCha8Rng {
@@ -182,4 +214,52 @@ fn rng(seed: u64, number: u64, what: u64) -> ChaCha8Rng {
     key[8..16].copy_from_slice(&number.to_le_bytes());
     key[16..24].copy_from_slice(&what.to_le_bytes());
     ChaCha8Rng::from_seed(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image(points: &[[f32; 2]]) -> PairImage {
+        PairImage {
+            path: PathBuf::from("cat.jpg"),
+            size: (100, 80),
+            key_point_box: [0.0, 0.0, 99.0, 79.0],
+            object_box: None,
+            points: points.to_vec(),
+            unshared: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn of_an_animal_in_a_mirror_left_is_right() {
+        // Both eyes, the nose, and the left shoulder alone.
+        let pair = KeyPointPair {
+            id: "cat".to_owned(),
+            class: "cat".to_owned(),
+            source: image(&[[10.0, 1.0], [20.0, 1.0], [15.0, 5.0], [30.0, 40.0]]),
+            target: image(&[[60.0, 2.0], [70.0, 2.0], [65.0, 6.0], [80.0, 41.0]]),
+            ids: vec![0, 1, 2, 5],
+            difficulty: None,
+        };
+        let crossed = with_opposites(&pair, BenchmarkName::Ap10k).unwrap();
+        assert_eq!(crossed.ids, [0, 1, 2]);
+        assert_eq!(crossed.source.points, [[10.0, 1.0], [20.0, 1.0], [15.0, 5.0]]);
+        assert_eq!(crossed.target.points, [[70.0, 2.0], [60.0, 2.0], [65.0, 6.0]]);
+        // Mirrored, the target's eyes are in the source's order again.
+        let mirrored = moved(&crossed, &[Augmentation::none((100, 80)), Augmentation::none((100, 80)).mirrored(true)]);
+        assert!(mirrored.target.points[0][0] < mirrored.target.points[1][0]);
+        let shoulder =
+            KeyPointPair { source: image(&[[30.0, 40.0]]), target: image(&[[80.0, 41.0]]), ids: vec![5], ..pair };
+        assert_eq!(with_opposites(&shoulder, BenchmarkName::Ap10k), None);
+    }
+
+    #[test]
+    fn the_other_side_of_the_other_side_is_the_same() {
+        for id in 0..17 {
+            let opposite = |id| BenchmarkName::Ap10k.opposite(id).unwrap();
+            assert_eq!(opposite(opposite(id)), id);
+        }
+        assert_eq!(BenchmarkName::Willow.opposite(0), None);
+    }
 }

@@ -160,6 +160,7 @@ impl MatcherSettings {
         }
         (settings.pretrain.trainer.steps, settings.finetune.trainer.steps) = match name {
             MatcherName::Dhpf => (500, 200),
+            MatcherName::Cats => (300, 60),
             _ => (150, 60),
         };
         if name == MatcherName::Dhpf {

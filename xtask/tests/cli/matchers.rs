@@ -162,6 +162,13 @@ fn an_experiment_fills_its_grid_once() {
     let after: serde_json::Value = serde_json::from_slice(&fs::read(&cell).unwrap()).unwrap();
     assert_eq!(before["scores"], after["scores"]);
     assert_eq!(again, serde_json::from_str::<serde_json::Value>(&scene.succeed(&run("e", &["--summary"]))).unwrap());
+    // Cells of labels that were built anew are not taken for those of the new ones.
+    let build = scene.path("labels/build.json");
+    let text = fs::read_to_string(&build).unwrap();
+    fs::write(&build, format!("{text}\n")).unwrap();
+    let message = scene.fail(&run("e", &["--summary"]));
+    assert!(message.contains("other settings or data") && message.contains("nc-net_labels_"), "{message}");
+    fs::write(&build, text).unwrap();
     // Cells of another plan are not taken for this one's, and damage is named.
     let other = "settings=[\"backbone.name=small\", \"backbone.input=64\", \"backbone.blocks=[3]\", \"views=0\"]";
     let message = scene.fail(&run("e", &["--set", other]));
