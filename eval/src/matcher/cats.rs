@@ -290,23 +290,6 @@ mod tests {
     }
 
     #[test]
-    fn each_pair_of_a_batch_is_answered_as_it_is_alone() {
-        let device = Device::flex();
-        device.seed(6);
-        let cats = tiny().init(&[6, 10], &device);
-        let (source, target) = (maps(3, &device), maps(3, &device));
-        let together = cats.volume(&source, &target).into_values();
-        for pair in 0..3 {
-            let one = |maps: &[Tensor<4>]| -> Vec<Tensor<4>> {
-                maps.iter().map(|map| map.clone().narrow(0, pair, 1)).collect()
-            };
-            let alone = cats.volume(&one(&source), &one(&target)).into_values();
-            let there = together.clone().narrow(0, pair, 1);
-            alone.into_data().assert_approx_eq::<f32>(&there.into_data(), Tolerance::absolute(1e-5));
-        }
-    }
-
-    #[test]
     fn untrained_it_is_the_mean_of_its_correlation_maps_where_asked_for() {
         let device = Device::flex();
         let cats = CatsConfig { begin_at_correlation: true, ..tiny() }.init(&[6, 10], &device);

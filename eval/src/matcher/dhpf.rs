@@ -177,8 +177,6 @@ fn standardised(rows: Tensor<3>) -> Tensor<3> {
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::{Distribution, Tolerance};
-
     use super::*;
 
     /// The channels of a ResNet's outputs, the stem's first.
@@ -199,27 +197,6 @@ mod tests {
         };
         assert_eq!(count([3, 4, 6, 3]), 3_006_800);
         assert_eq!(count([3, 4, 23, 3]), 5_798_608);
-    }
-
-    #[test]
-    fn each_pair_of_a_batch_is_answered_as_it_is_alone() {
-        let device = Device::flex();
-        device.seed(8);
-        let matcher = DhpfConfig { grid: 4, hidden: 4, ..DhpfConfig::default() }.init(&[6, 10], &device);
-        let maps = || -> Vec<Tensor<4>> {
-            let random = |shape: [usize; 4]| Tensor::random(shape, Distribution::Normal(0.0, 1.0), &device);
-            vec![random([3, 6, 4, 4]), random([3, 10, 2, 2])]
-        };
-        let (source, target) = (maps(), maps());
-        let together = matcher.volume(&source, &target).into_values();
-        for pair in 0..3 {
-            let one = |maps: &[Tensor<4>]| -> Vec<Tensor<4>> {
-                maps.iter().map(|map| map.clone().narrow(0, pair, 1)).collect()
-            };
-            let alone = matcher.volume(&one(&source), &one(&target)).into_values();
-            let there = together.clone().narrow(0, pair, 1);
-            alone.into_data().assert_approx_eq::<f32>(&there.into_data(), Tolerance::absolute(1e-5));
-        }
     }
 
     #[test]
