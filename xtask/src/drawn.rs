@@ -7,10 +7,10 @@ use corr_volume::BackboneName;
 use eval::{Split, write_key_points};
 use refine_cascade::WarpConfig;
 use sc_imagenet::drawn::{DrawnConfig, class_names, draw};
-use sha2::{Digest, Sha256};
 
 use crate::cache_folder::cache_folder;
 use crate::config::{BackboneSection, ClassifierSection, DataSection, StudentSection, TrainConfig, TrainSection, Tune};
+use crate::short_hash::short_hash;
 use crate::{atomic, progress};
 
 /// The configuration of `cargo xtask train` without arguments: objects that six small convolutions can learn to tell apart
@@ -69,7 +69,7 @@ pub fn folders(config: &TrainConfig) -> Result<Vec<String>> {
 fn write(config: &DrawnConfig) -> Result<PathBuf> {
     config.check().map_err(|complaint| anyhow!(complaint))?;
     let setting = format!("{} {}", env!("CARGO_PKG_VERSION"), serde_json::to_string(config)?);
-    let name: String = Sha256::digest(setting.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let name = short_hash(setting.as_bytes());
     let folder = cache_folder().join("drawn").join(name);
     let complete = folder.join(".complete");
     if complete.exists() {

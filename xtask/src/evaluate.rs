@@ -9,7 +9,6 @@ use eval::{
     BenchmarkName, BenchmarkSection, BenchmarkSplit, CacheKey, ScoreReport, Split, class_table, missing_images,
     read_willow, summary_table,
 };
-use sha2::{Digest, Sha256};
 use tracing::info;
 
 use crate::benchmark::{Benchmark, BenchmarkArgs};
@@ -20,6 +19,7 @@ use crate::mask_report::mask_table;
 use crate::more_metrics::{json_of, more_scores, more_tables};
 use crate::report_files::{section, write_html, write_scores};
 use crate::score::{self, Scored};
+use crate::short_hash::short_hash;
 use crate::trained::{Trained, Which};
 
 /// Score a run on benchmarks: the raw features, voted, and every stage, side by side.
@@ -125,8 +125,7 @@ impl EvalArgs {
             ("device".to_owned(), device.to_owned()),
             ("data".to_owned(), format!("{name} {}", std::path::absolute(folder)?.display())),
         ]);
-        let digest = Sha256::digest(serde_json::to_vec(&key)?);
-        let file: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let file = short_hash(&serde_json::to_vec(&key)?);
         let path = trained.run.eval(&format!("predictions-{file}.jsonl"));
         std::fs::create_dir_all(trained.run.root().join("eval")).context("cannot create the run's eval folder")?;
         let mut cache = score::open_cache(&path, &key)?;

@@ -11,11 +11,11 @@ use corr_volume::{Normalisation, preprocess};
 use eval::Split;
 use image::RgbImage;
 use sc_imagenet::{CheckConfig, ClassTree, DecodeLimits, Half, ImageSet, check, decode};
-use sha2::{Digest, Sha256};
 use tracing::{info, warn};
 
 use crate::cache_folder::cache_folder;
 use crate::progress;
+use crate::short_hash::short_hash;
 
 pub use extractor::{Asked, Extractor, Fetched};
 
@@ -52,8 +52,7 @@ pub fn find(folders: &[String], split: Split, min_images_per_class: usize) -> Re
 /// Where the verdicts on a folder's images are kept.
 fn verdicts(folder: &str) -> Result<PathBuf> {
     let path = std::path::absolute(folder).with_context(|| format!("{folder} is no path"))?;
-    let name: String =
-        Sha256::digest(path.to_string_lossy().as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let name = short_hash(path.to_string_lossy().as_bytes());
     let parent = cache_folder().join("checked");
     std::fs::create_dir_all(&parent).with_context(|| format!("cannot create {}", parent.display()))?;
     Ok(parent.join(format!("{name}.jsonl")))

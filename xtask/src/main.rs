@@ -34,6 +34,7 @@ mod report_files;
 mod run_folder;
 mod score;
 mod score_outside;
+mod short_hash;
 mod text_table;
 mod train;
 mod trained;

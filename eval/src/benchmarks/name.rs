@@ -87,19 +87,16 @@ impl BenchmarkName {
         Self::Table,
     ];
 
-    /// Which of a class's key points `id` becomes in a mirrored image, a left eye a right one; `None` where the data set
-    /// does not say which of its key points are left and right.
-    pub fn opposite(self, id: u16) -> Option<u16> {
+    /// Which of a class's key points another one becomes in a mirrored image, a left eye a right one; `None` where the data
+    /// set does not say which of its key points are left and right.
+    pub fn opposites(self) -> Option<fn(u16) -> u16> {
         /// Eyes; shoulders, elbows and front paws; hips, knees and back paws. Nose, neck and tail are in the middle.
         const OF_AP_10K: [[u16; 2]; 7] = [[0, 1], [5, 8], [6, 9], [7, 10], [11, 14], [12, 15], [13, 16]];
-        (self == Self::Ap10k).then(|| {
-            let other = OF_AP_10K.iter().find_map(|&[left, right]| match id {
-                _ if id == left => Some(right),
-                _ if id == right => Some(left),
-                _ => None,
-            });
-            other.unwrap_or(id)
-        })
+        fn of_ap_10k(id: u16) -> u16 {
+            let sides = OF_AP_10K.iter().find(|sides| sides.contains(&id));
+            sides.map_or(id, |&[left, right]| if id == left { right } else { left })
+        }
+        (self == Self::Ap10k).then_some(of_ap_10k)
     }
 
     /// Where the data set is published and what to fetch there, as the end of a sentence.

@@ -1,63 +1,45 @@
 //! Losses have the slopes that their gradients say, parameter by parameter.
 
-use std::collections::BTreeMap;
-
-use burn::module::{ModuleMapper, ModuleVisitor, Param};
+use burn::module::{ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Device, Gradients, Tensor};
 use eval::matcher::{CatsConfig, DhpfConfig, KeyPointBatch, TrainableMatcher};
 
 use crate::pairs::{CHANNELS, SIDE, pairs};
 
-/// Walks over parameters in their fixed order, and knows the path of the one it is at.
-#[derive(Default)]
-struct Walk {
-    path: Vec<String>,
-    index: usize,
-}
-
-impl Walk {
-    fn next(&mut self) -> (usize, String) {
-        self.index += 1;
-        (self.index - 1, self.path.join("."))
-    }
-}
-
 /// The gradient of each parameter that has one, with its path.
 struct Collector<'a> {
-    walk: Walk,
+    path: Vec<String>,
     gradients: &'a Gradients,
-    found: BTreeMap<usize, (String, Vec<f32>)>,
+    found: Vec<(ParamId, String, Vec<f32>)>,
 }
 
 impl ModuleVisitor for Collector<'_> {
     fn enter_module(&mut self, name: &str, _: &str) {
-        self.walk.path.push(name.to_owned());
+        self.path.push(name.to_owned());
     }
 
     fn exit_module(&mut self, _: &str, _: &str) {
-        self.walk.path.pop();
+        self.path.pop();
     }
 
     fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
-        let (index, path) = self.walk.next();
         if let Some(gradient) = parameter.val().grad(self.gradients) {
-            self.found.insert(index, (path, gradient.try_into_vec_as::<f32>().expect("gradients are f32")));
+            let gradient = gradient.try_into_vec_as::<f32>().expect("gradients are f32");
+            self.found.push((parameter.id, self.path.join("."), gradient));
         }
     }
 }
 
 /// Adds a step to one parameter.
 struct Mover<'a> {
-    walk: Walk,
-    which: usize,
+    which: ParamId,
     step: &'a [f32],
     times: f32,
 }
 
 impl ModuleMapper for Mover<'_> {
     fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let (index, _) = self.walk.next();
-        if index != self.which {
+        if parameter.id != self.which {
             return parameter;
         }
         parameter.map(|value| {
@@ -84,14 +66,14 @@ fn has_the_slopes_of_its_gradients<M: TrainableMatcher>(matcher: M, chosen: impl
     let loss = |matcher: &M| matcher.loss(&source, &target, &points, 7);
     let matcher = matcher.fork(&device).train();
     let gradients = loss(&matcher).backward();
-    let mut collector = Collector { walk: Walk::default(), gradients: &gradients, found: BTreeMap::new() };
+    let mut collector = Collector { path: Vec::new(), gradients: &gradients, found: Vec::new() };
     matcher.visit(&mut collector);
     let mut checked = 0;
-    for (which, (path, gradient)) in collector.found.into_iter().filter(|(_, (path, _))| chosen(path)) {
+    for (which, path, gradient) in collector.found.into_iter().filter(|(_, path, _)| chosen(path)) {
         let length = gradient.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt();
         let step: Vec<f32> = gradient.iter().map(|value| value / length as f32).collect();
         let at = |times: f32| {
-            let mut mover = Mover { walk: Walk::default(), which, step: &step, times };
+            let mut mover = Mover { which, step: &step, times };
             f64::from(loss(&matcher.clone().map(&mut mover)).into_scalar::<f32>())
         };
         let slope = (at(WIDTH) - at(-WIDTH)) / (2.0 * f64::from(WIDTH));

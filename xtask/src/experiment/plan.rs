@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use eval::{BenchmarkName, BenchmarkSplit};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::config::load_over;
 use crate::matchers::{MatcherName, MatcherSettings};
+use crate::short_hash::short_hash;
 
 /// The file of an experiment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -275,9 +275,4 @@ impl Plan {
         let text = serde_json::to_string(&(cell.matcher, cell.seed, self.builds_of(&cell.init)?, settings))?;
         Ok(short_hash(text.as_bytes()))
     }
-}
-
-/// The first 8 bytes of SHA-256, in hexadecimal digits.
-fn short_hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }

@@ -17,8 +17,8 @@ pub struct TrainingPairs {
     augment: AugmentConfig,
     views: usize,
     seed: u64,
-    /// The data set, where it says which key points are left and right.
-    two_sided: Option<BenchmarkName>,
+    /// The other side of a key point, where the data set says which are left and right.
+    opposite: Option<fn(u16) -> u16>,
 }
 
 impl TrainingPairs {
@@ -38,13 +38,13 @@ impl TrainingPairs {
         if pairs.is_empty() {
             bail!("there is no pair to learn from");
         }
-        Ok(Self { pairs, augment, views, seed, two_sided: None })
+        Ok(Self { pairs, augment, views, seed, opposite: None })
     }
 
     /// The same, as pairs of a data set: where it says which key points are left and right, one image of a pair may be
     /// mirrored without the other.
     pub fn of_benchmark(self, name: BenchmarkName) -> Self {
-        Self { two_sided: name.opposite(0).map(|_| name), ..self }
+        Self { opposite: name.opposites(), ..self }
     }
 
     /// How many pairs.
@@ -74,8 +74,8 @@ impl TrainingPairs {
             self.view(image, view).mirrored(mirror)
         });
         // The target may be mirrored without the source where the points of the other side are known.
-        let two_sided = self.two_sided.filter(|_| self.views > 0 && rng.random_bool(share) != mirror);
-        let crossed = two_sided.and_then(|name| with_opposites(pair, name));
+        let opposite = self.opposite.filter(|_| self.views > 0 && rng.random_bool(share) != mirror);
+        let crossed = opposite.and_then(|opposite| with_opposites(pair, opposite));
         if crossed.is_some() {
             change[1] = change[1].mirrored(!mirror);
         }
@@ -117,19 +117,8 @@ fn sample_of(features: &Features, pair: &KeyPointPair, change: &[Augmentation; 2
 
 /// The pair as it is when one of its images is mirrored: each source point with the target's point of the other side.
 /// `None` where no point's other side is in the target.
-fn with_opposites(pair: &KeyPointPair, name: BenchmarkName) -> Option<KeyPointPair> {
-    let places = mirror_ids(&pair.ids, |id| name.opposite(id).unwrap_or(id));
-    let side = |image: &PairImage, places: Vec<usize>| PairImage {
-        points: places.iter().map(|&place| image.points[place]).collect(),
-        ..image.clone()
-    };
-    let (of_source, of_target): (Vec<usize>, Vec<usize>) = places.into_iter().unzip();
-    (!of_source.is_empty()).then(|| KeyPointPair {
-        ids: of_source.iter().map(|&place| pair.ids[place]).collect(),
-        source: side(&pair.source, of_source),
-        target: side(&pair.target, of_target),
-        ..pair.clone()
-    })
+fn with_opposites(pair: &KeyPointPair, opposite: fn(u16) -> u16) -> Option<KeyPointPair> {
+    with_points(pair, &mirror_ids(&pair.ids, opposite))
 }
 
 /// The pair with those key points alone that both changed images show; `None` where there is none.
@@ -138,18 +127,21 @@ fn shown_points(pair: &KeyPointPair, change: &[Augmentation; 2]) -> Option<KeyPo
         change[0].shows(change[0].point(pair.source.points[*index]))
             && change[1].shows(change[1].point(pair.target.points[*index]))
     };
-    let kept: Vec<usize> = (0..pair.source.points.len()).filter(shown).collect();
-    if kept.is_empty() {
-        return None;
-    }
-    let side = |image: &PairImage| PairImage {
-        points: kept.iter().map(|&index| image.points[index]).collect(),
+    let kept: Vec<_> = (0..pair.source.points.len()).filter(shown).map(|index| (index, index)).collect();
+    with_points(pair, &kept)
+}
+
+/// The pair with the points at these places of the source and of the target; `None` where there are none.
+fn with_points(pair: &KeyPointPair, places: &[(usize, usize)]) -> Option<KeyPointPair> {
+    let (of_source, of_target): (Vec<usize>, Vec<usize>) = places.iter().copied().unzip();
+    let side = |image: &PairImage, places: &[usize]| PairImage {
+        points: places.iter().map(|&place| image.points[place]).collect(),
         ..image.clone()
     };
-    Some(KeyPointPair {
-        source: side(&pair.source),
-        target: side(&pair.target),
-        ids: kept.iter().map(|&index| pair.ids[index]).collect(),
+    (!places.is_empty()).then(|| KeyPointPair {
+        source: side(&pair.source, &of_source),
+        target: side(&pair.target, &of_target),
+        ids: of_source.iter().map(|&place| pair.ids[place]).collect(),
         ..pair.clone()
     })
 }
@@ -242,7 +234,8 @@ mod tests {
             ids: vec![0, 1, 2, 5],
             difficulty: None,
         };
-        let crossed = with_opposites(&pair, BenchmarkName::Ap10k).unwrap();
+        let opposite = BenchmarkName::Ap10k.opposites().unwrap();
+        let crossed = with_opposites(&pair, opposite).unwrap();
         assert_eq!(crossed.ids, [0, 1, 2]);
         assert_eq!(crossed.source.points, [[10.0, 1.0], [20.0, 1.0], [15.0, 5.0]]);
         assert_eq!(crossed.target.points, [[70.0, 2.0], [60.0, 2.0], [65.0, 6.0]]);
@@ -251,15 +244,15 @@ mod tests {
         assert!(mirrored.target.points[0][0] < mirrored.target.points[1][0]);
         let shoulder =
             KeyPointPair { source: image(&[[30.0, 40.0]]), target: image(&[[80.0, 41.0]]), ids: vec![5], ..pair };
-        assert_eq!(with_opposites(&shoulder, BenchmarkName::Ap10k), None);
+        assert_eq!(with_opposites(&shoulder, opposite), None);
     }
 
     #[test]
     fn the_other_side_of_the_other_side_is_the_same() {
+        let opposite = BenchmarkName::Ap10k.opposites().unwrap();
         for id in 0..17 {
-            let opposite = |id| BenchmarkName::Ap10k.opposite(id).unwrap();
             assert_eq!(opposite(opposite(id)), id);
         }
-        assert_eq!(BenchmarkName::Willow.opposite(0), None);
+        assert!(BenchmarkName::Willow.opposites().is_none());
     }
 }
