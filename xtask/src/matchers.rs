@@ -10,5 +10,5 @@ mod settings;
 pub use command::{FinetuneArgs, PretrainArgs};
 pub use features::Features;
 pub use learner::{Learner, LearnerState};
-pub use pairs::{TrainingPairs, read_labels, read_training_pairs};
+pub use pairs::{PairCount, TrainingPairs, read_labels, read_training_pairs};
 pub use settings::{MatcherName, MatcherSettings};

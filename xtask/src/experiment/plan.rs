@@ -8,7 +8,7 @@ use eval::{BenchmarkName, BenchmarkSplit};
 use serde::{Deserialize, Serialize};
 
 use crate::config::load_over;
-use crate::matchers::{MatcherName, MatcherSettings};
+use crate::matchers::{MatcherName, MatcherSettings, PairCount};
 use crate::short_hash::short_hash;
 
 /// The file of an experiment.
@@ -98,7 +98,7 @@ pub struct Cell {
 impl Cell {
     /// The pairs as they are written.
     pub fn pairs_name(&self) -> String {
-        self.pairs.map_or("all".to_owned(), |count| count.to_string())
+        PairCount(self.pairs).to_string()
     }
 
     /// The name of its file.
@@ -155,9 +155,9 @@ impl Plan {
     ///
     /// What is neither a number nor `all`.
     pub fn pair_counts(&self) -> Result<Vec<Option<usize>>> {
-        let count = |text: &String| match text.as_str() {
-            "all" => Ok(None),
-            number => number.parse().map(Some).with_context(|| format!("`pairs`: {number:?} is no number, nor `all`")),
+        let count = |text: &String| match text.parse() {
+            Ok(PairCount(count)) => Ok(count),
+            Err(why) => bail!("`pairs`: {text:?} is {why}"),
         };
         self.pairs.iter().map(count).collect()
     }

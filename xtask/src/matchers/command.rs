@@ -11,7 +11,7 @@ use tracing::info;
 
 use super::features::Features;
 use super::learner::Learner;
-use super::pairs::{TrainingPairs, read_labels, read_training_pairs};
+use super::pairs::{PairCount, TrainingPairs, read_labels, read_training_pairs};
 use super::session::{parameters_of, train_in};
 use super::settings::{MatcherName, MatcherSettings, Phase};
 use crate::atomic;
@@ -53,9 +53,9 @@ pub struct FinetuneArgs {
     /// The part to learn from: train (trn), val, test or all
     #[arg(long, default_value = "train")]
     split: BenchmarkSplit,
-    /// Learn from so many seeded pairs; default: all. 0: score alone
-    #[arg(long, value_name = "N")]
-    pairs: Option<usize>,
+    /// Learn from so many seeded pairs, or all. 0: score alone
+    #[arg(long, value_name = "N", default_value_t = PairCount(None))]
+    pairs: PairCount,
     /// The part to score on
     #[arg(long, default_value = "val")]
     score_split: BenchmarkSplit,
@@ -192,7 +192,7 @@ impl FinetuneArgs {
         logging::start(None)?;
         let (common, settings) = (&self.common, self.common.settings()?);
         let device = common.device.open()?;
-        let pairs = match self.pairs {
+        let pairs = match self.pairs.0 {
             Some(0) => None,
             _ => Some(read_training_pairs(&self.data, self.benchmark, self.split)?),
         };
@@ -204,7 +204,7 @@ impl FinetuneArgs {
         }
         if let Some((pairs, benchmark)) = pairs.filter(|_| common.matcher.learns()) {
             let augment = (settings.augment, settings.views);
-            let pairs = TrainingPairs::new(pairs, self.pairs, augment, common.seed)?.of_benchmark(benchmark);
+            let pairs = TrainingPairs::new(pairs, self.pairs.0, augment, common.seed)?.of_benchmark(benchmark);
             let record = Record {
                 matcher: common.matcher,
                 init: self.init.clone(),

@@ -1,6 +1,9 @@
 //! The pairs that a matcher learns from, and how a step draws from them.
 
+use std::cell::RefCell;
+use std::fmt;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
 use eval::matcher::{AugmentConfig, Augmentation, PointsInCells, Sample, mirror_ids};
@@ -11,6 +14,30 @@ use rand_chacha::ChaCha8Rng;
 
 use super::features::Features;
 
+/// How many pairs to learn from; none is all of them. Written as a number, or `all`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PairCount(pub Option<usize>);
+
+impl FromStr for PairCount {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "all" => Ok(Self(None)),
+            number => number.parse().map(|count| Self(Some(count))).map_err(|_| "not a number, nor `all`".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for PairCount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(count) => count.fmt(f),
+            None => f.write_str("all"),
+        }
+    }
+}
+
 /// Pairs to learn from, and how their images are changed.
 pub struct TrainingPairs {
     pairs: Vec<KeyPointPair>,
@@ -19,6 +46,8 @@ pub struct TrainingPairs {
     seed: u64,
     /// The other side of a key point, where the data set says which are left and right.
     opposite: Option<fn(u16) -> u16>,
+    /// A round and its order of the pairs, kept while steps draw from it.
+    order: RefCell<Option<(usize, Vec<usize>)>>,
 }
 
 impl TrainingPairs {
@@ -38,7 +67,7 @@ impl TrainingPairs {
         if pairs.is_empty() {
             bail!("there is no pair to learn from");
         }
-        Ok(Self { pairs, augment, views, seed, opposite: None })
+        Ok(Self { pairs, augment, views, seed, opposite: None, order: RefCell::new(None) })
     }
 
     /// The same, as pairs of a data set: where it says which key points are left and right, one image of a pair may be
@@ -63,9 +92,7 @@ impl TrainingPairs {
 
     fn sample(&self, features: &Features, drawn: usize) -> Result<Sample> {
         let (round, place) = (drawn / self.pairs.len(), drawn % self.pairs.len());
-        let mut order: Vec<usize> = (0..self.pairs.len()).collect();
-        order.shuffle(&mut rng(self.seed, round as u64, 2));
-        let pair = &self.pairs[order[place]];
+        let pair = &self.pairs[self.in_round(round, place)];
         let mut rng = rng(self.seed, drawn as u64, 3);
         let share = self.augment.mirror.clamp(0.0, 1.0);
         let mirror = self.views > 0 && rng.random_bool(share);
@@ -87,6 +114,18 @@ impl TrainingPairs {
             }
         };
         sample_of(features, &shown, &change)
+    }
+
+    /// The pair at `place` of a round, each of which has an order of its own.
+    fn in_round(&self, round: usize, place: usize) -> usize {
+        let mut kept = self.order.borrow_mut();
+        let drawn = kept.take().filter(|(of, _)| *of == round);
+        let (_, order) = kept.insert(drawn.unwrap_or_else(|| {
+            let mut order: Vec<usize> = (0..self.pairs.len()).collect();
+            order.shuffle(&mut rng(self.seed, round as u64, 2));
+            (round, order)
+        }));
+        order[place]
     }
 
     /// View `index` of an image, the same whenever it is drawn.
@@ -245,6 +284,42 @@ mod tests {
         let shoulder =
             KeyPointPair { source: image(&[[30.0, 40.0]]), target: image(&[[80.0, 41.0]]), ids: vec![5], ..pair };
         assert_eq!(with_opposites(&shoulder, opposite), None);
+    }
+
+    #[test]
+    fn every_pair_comes_once_a_round_in_an_order_of_the_round() {
+        let pair = |id: usize| KeyPointPair {
+            id: id.to_string(),
+            class: "cat".to_owned(),
+            source: image(&[[10.0, 1.0]]),
+            target: image(&[[60.0, 2.0]]),
+            ids: vec![0],
+            difficulty: None,
+        };
+        let pairs = || TrainingPairs::new((0..20).map(pair).collect(), None, Default::default(), 7).unwrap();
+        let (one, other) = (pairs(), pairs());
+        let round = |number: usize| -> Vec<usize> { (0..20).map(|place| one.in_round(number, place)).collect() };
+        let (first, second) = (round(0), round(1));
+        assert_ne!(first, second);
+        for drawn in [&first, &second] {
+            let mut sorted = drawn.clone();
+            sorted.sort_unstable();
+            assert_eq!(sorted, Vec::from_iter(0..20));
+        }
+        // Whoever goes on in the midst of a later round, or goes back, draws the same.
+        assert_eq!(
+            (other.in_round(1, 5), other.in_round(0, 5), other.in_round(1, 6)),
+            (second[5], first[5], second[6])
+        );
+    }
+
+    #[test]
+    fn a_count_is_written_as_it_is_read() {
+        for (text, count) in [("0", Some(0)), ("20", Some(20)), ("all", None)] {
+            assert_eq!(text.parse(), Ok(PairCount(count)));
+            assert_eq!(PairCount(count).to_string(), text);
+        }
+        assert!("some".parse::<PairCount>().is_err() && "-1".parse::<PairCount>().is_err());
     }
 
     #[test]
