@@ -52,7 +52,7 @@ impl DhpfConfig {
 
 impl Default for DhpfConfig {
     /// The published ones for a few layers of a small backbone: all channels are kept, and four of five layers are to be
-    /// chosen. At half of five, which two or three it settles on differs from seed to seed, by five points of PCK.
+    /// chosen. At half of five, scores are lower and differ from seed to seed by up to five points of PCK.
     fn default() -> Self {
         Self { reduction: 1, target_rate: 0.8, ..Self::published() }
     }
