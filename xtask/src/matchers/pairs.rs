@@ -116,7 +116,7 @@ impl TrainingPairs {
         sample_of(features, &shown, &change)
     }
 
-    /// The pair at `place` of a round, each of which has an order of its own.
+    /// Which pair stands at `place` of a round; each round has an order of its own.
     fn in_round(&self, round: usize, place: usize) -> usize {
         let mut kept = self.order.borrow_mut();
         let drawn = kept.take().filter(|(of, _)| *of == round);
