@@ -1,4 +1,6 @@
-//! Which of the believed matches of a pair become key points: the surest, and no two near each other.
+//! Which of the believed matches of a pair become key points: the surest, or any, and no two near each other.
+
+use std::cmp::Ordering;
 
 use corr_volume::Grid;
 use serde::{Deserialize, Serialize};
@@ -11,11 +13,25 @@ pub struct KeyPointConfig {
     pub most: usize,
     /// No two source cells are nearer than this, cells. Default 1.5: no two neighbours, diagonal ones included.
     pub spacing: f32,
+    /// Which of them come first. Default: the surest.
+    pub order: KeyPointOrder,
+}
+
+/// Which candidates are chosen before others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyPointOrder {
+    /// Those of the highest confidence.
+    #[default]
+    Confidence,
+    /// Whichever, the same at every run. Confidences are made of cycle errors and peakedness, so to choose the surest is to
+    /// check consistency once more: labels that are to do without the check are chosen by chance.
+    Chance,
 }
 
 impl Default for KeyPointConfig {
     fn default() -> Self {
-        Self { most: 40, spacing: 1.5 }
+        Self { most: 40, spacing: 1.5, order: KeyPointOrder::Confidence }
     }
 }
 
@@ -30,11 +46,26 @@ pub struct Candidate {
     pub confidence: f32,
 }
 
+impl Candidate {
+    /// A number that tells nothing of how good it is: cell and target, mixed as splitmix64 does (Steele, Lea and Flood 2014).
+    fn lot(&self) -> u64 {
+        let [x, y] = self.target.map(|value| u64::from(value.to_bits()));
+        [x, y, self.cell as u64].into_iter().fold(0, |lot, part| mixed(lot ^ part))
+    }
+}
+
+fn mixed(value: u64) -> u64 {
+    let value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    value ^ (value >> 31)
+}
+
 /// Non-maximum suppression: from the surest on, every candidate at least the spacing away from those already chosen, until
 /// there are enough.
 ///
 /// The result is in that order, and does not depend on that of the candidates: of equal confidences the lower cell comes
-/// first. Candidates whose confidence or target is not finite are left out.
+/// first. By [`Chance`](KeyPointOrder::Chance) another order takes the place of that of confidences. Candidates whose confidence or target is not finite are left out.
 ///
 /// # Panics
 ///
@@ -44,7 +75,12 @@ pub fn key_points(candidates: &[Candidate], source: Grid, config: &KeyPointConfi
     let mut order: Vec<Candidate> = candidates.iter().filter(finite).copied().collect();
     order.sort_by(|a, b| {
         let [by_x, by_y] = [0, 1].map(|axis| a.target[axis].total_cmp(&b.target[axis]));
-        b.confidence.total_cmp(&a.confidence).then(a.cell.cmp(&b.cell)).then(by_x).then(by_y)
+        let by_chance = match config.order {
+            KeyPointOrder::Confidence => Ordering::Equal,
+            KeyPointOrder::Chance => a.lot().cmp(&b.lot()),
+        };
+        let by_confidence = b.confidence.total_cmp(&a.confidence);
+        by_chance.then(by_confidence).then(a.cell.cmp(&b.cell)).then(by_x).then(by_y)
     });
     let mut chosen: Vec<Candidate> = Vec::new();
     for candidate in order {

@@ -71,7 +71,7 @@ pub use consistency::{ConsistencyConfig, Judgement, PartnerMatches, Rejection, c
 pub use cycle::{cycle_ends, cycle_errors, worst_errors};
 pub use field::MatchField;
 pub use isotonic::Isotonic;
-pub use key_points::{Candidate, KeyPointConfig, key_points};
+pub use key_points::{Candidate, KeyPointConfig, KeyPointOrder, key_points};
 pub use object_box::{CellBox, object_box};
 pub use pairs::{KeyPoint, pair_candidates, pair_key_points};
 pub use peakedness::{pair_peakedness, peakedness};

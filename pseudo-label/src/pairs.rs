@@ -51,7 +51,8 @@ pub fn pair_candidates(
     candidates
 }
 
-/// The key points of a pair, the surest first: its [`pair_candidates`], thinned out by [`key_points`](crate::key_points()).
+/// The key points of a pair, the surest first as a rule: its [`pair_candidates`], thinned out by
+/// [`key_points`](crate::key_points()).
 ///
 /// Confidences are calibrated after this and not before: calibration by steps makes equals of neighbours that the choice
 /// has to tell apart.

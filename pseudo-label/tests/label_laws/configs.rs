@@ -1,4 +1,4 @@
-use pseudo_label::{ConsistencyConfig, KeyPointConfig};
+use pseudo_label::{ConsistencyConfig, KeyPointConfig, KeyPointOrder};
 use serde::{Serialize, de::DeserializeOwned};
 
 fn survives<T: Serialize + DeserializeOwned + PartialEq + Default + std::fmt::Debug>(config: &T) {
@@ -12,5 +12,5 @@ fn survives<T: Serialize + DeserializeOwned + PartialEq + Default + std::fmt::De
 #[test]
 fn configs_survive_toml_take_their_defaults_and_refuse_unknown_keys() {
     survives(&ConsistencyConfig { cycle: false, partners: 0.75, ..Default::default() });
-    survives(&KeyPointConfig { most: 400, spacing: 0.0 });
+    survives(&KeyPointConfig { most: 400, spacing: 0.0, order: KeyPointOrder::Chance });
 }

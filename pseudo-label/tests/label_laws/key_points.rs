@@ -1,6 +1,6 @@
 use corr_volume::Grid;
 use proptest::prelude::*;
-use pseudo_label::{Candidate, KeyPointConfig, key_points};
+use pseudo_label::{Candidate, KeyPointConfig, KeyPointOrder, key_points};
 
 use crate::grids;
 
@@ -17,6 +17,10 @@ fn candidates() -> impl Strategy<Value = (Grid, Vec<Candidate>)> {
     })
 }
 
+fn orders() -> impl Strategy<Value = KeyPointOrder> {
+    prop_oneof![Just(KeyPointOrder::Confidence), Just(KeyPointOrder::Chance)]
+}
+
 fn distance(grid: Grid, a: &Candidate, b: &Candidate) -> f32 {
     let ((a_row, a_column), (b_row, b_column)) = (grid.row_col(a.cell), grid.row_col(b.cell));
     ((a_row as f32 - b_row as f32).powi(2) + (a_column as f32 - b_column as f32).powi(2)).sqrt()
@@ -27,7 +31,7 @@ proptest! {
     fn chosen_ones_keep_their_distance_and_their_number(
         (grid, candidates) in candidates(), most in 0usize..12, spacing in prop_oneof![Just(0.0f32), 0.0f32..4.0],
     ) {
-        let config = KeyPointConfig { most, spacing };
+        let config = KeyPointConfig { most, spacing, ..KeyPointConfig::default() };
         let chosen = key_points(&candidates, grid, &config);
         prop_assert!(chosen.len() <= most);
         for (index, one) in chosen.iter().enumerate() {
@@ -52,18 +56,39 @@ proptest! {
             let mixed = Just(candidates.clone()).prop_shuffle();
             (Just((grid, candidates)), mixed)
         }),
-        most in 0usize..12, spacing in 0.0f32..4.0,
+        most in 0usize..12, spacing in 0.0f32..4.0, order in orders(),
     ) {
-        let config = KeyPointConfig { most, spacing };
+        let config = KeyPointConfig { most, spacing, order };
         prop_assert_eq!(key_points(&candidates, grid, &config), key_points(&mixed, grid, &config));
     }
 
     #[test]
-    fn fewer_are_the_first_of_more((grid, candidates) in candidates(), most in 0usize..12, more in 0usize..12) {
-        let choose = |most: usize| key_points(&candidates, grid, &KeyPointConfig { most, ..Default::default() });
+    fn fewer_are_the_first_of_more(
+        (grid, candidates) in candidates(), most in 0usize..12, more in 0usize..12, order in orders(),
+    ) {
+        let choose = |most: usize| key_points(&candidates, grid, &KeyPointConfig { most, order, ..Default::default() });
         let (fewer, more) = (choose(most), choose(most + more));
         prop_assert_eq!(&fewer[..], &more[..fewer.len()]);
     }
+}
+
+/// Of a hundred candidates, surer from cell to cell, and twenty chosen: chance takes as many from each half, give or take
+/// what chance does, and no confidence changes which.
+#[test]
+fn chance_does_not_ask_how_sure_a_candidate_is() {
+    let grid = Grid::square(10);
+    let chosen = |confidence: fn(usize) -> f32| {
+        let all: Vec<Candidate> = (0..grid.cells())
+            .map(|cell| Candidate { cell, target: [(cell * 7 % 10) as f32, 3.0], confidence: confidence(cell) })
+            .collect();
+        let config = KeyPointConfig { most: 20, spacing: 1.0, order: KeyPointOrder::Chance };
+        key_points(&all, grid, &config).iter().map(|one| one.cell).collect::<Vec<_>>()
+    };
+    let surer = chosen(|cell| cell as f32 / 100.0);
+    assert_eq!(surer, chosen(|cell| 1.0 - cell as f32 / 100.0));
+    let of_the_sure_half = surer.iter().filter(|&&cell| cell >= 50).count();
+    assert!((5..=15).contains(&of_the_sure_half), "{of_the_sure_half} of 20 are of the surer half: {surer:?}");
+    assert!(surer.iter().any(|&cell| cell % 10 >= 5) && surer.iter().any(|&cell| cell % 10 < 5), "{surer:?}");
 }
 
 #[test]

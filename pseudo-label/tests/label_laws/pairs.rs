@@ -77,7 +77,7 @@ fn key_points_are_cell_centres_with_targets_between_cells() {
     let (errors, sure) = ([0.5; 24], [0.8; 24]);
     let matches = PartnerMatches { cycle_errors: &errors, peakedness: &sure };
     let field = MatchField::new(&points, grid);
-    let choice = KeyPointConfig { most: 5, spacing: 2.0 };
+    let choice = KeyPointConfig { most: 5, spacing: 2.0, ..KeyPointConfig::default() };
     let found = pair_key_points(&judged, &judged, field, matches, &config, &choice);
     assert_eq!(found.iter().map(|point| point.cell).collect::<Vec<_>>(), [0, 2, 4, 12, 14]);
     assert_eq!((found[3].source, found[3].target, found[3].cycle_error), ([0.0, 2.0], [0.25, 2.0], 0.5));
