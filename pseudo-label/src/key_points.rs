@@ -1,7 +1,5 @@
 //! Which of the believed matches of a pair become key points: the surest, or any, and no two near each other.
 
-use std::cmp::Ordering;
-
 use corr_volume::Grid;
 use serde::{Deserialize, Serialize};
 
@@ -65,7 +63,8 @@ fn mixed(value: u64) -> u64 {
 /// there are enough.
 ///
 /// The result is in that order, and does not depend on that of the candidates: of equal confidences the lower cell comes
-/// first. By [`Chance`](KeyPointOrder::Chance) another order takes the place of that of confidences. Candidates whose confidence or target is not finite are left out.
+/// first. By [`Chance`](KeyPointOrder::Chance) another order takes the place of that of confidences. Candidates whose
+/// confidence or target is not finite are left out.
 ///
 /// # Panics
 ///
@@ -75,13 +74,11 @@ pub fn key_points(candidates: &[Candidate], source: Grid, config: &KeyPointConfi
     let mut order: Vec<Candidate> = candidates.iter().filter(finite).copied().collect();
     order.sort_by(|a, b| {
         let [by_x, by_y] = [0, 1].map(|axis| a.target[axis].total_cmp(&b.target[axis]));
-        let by_chance = match config.order {
-            KeyPointOrder::Confidence => Ordering::Equal,
-            KeyPointOrder::Chance => a.lot().cmp(&b.lot()),
-        };
-        let by_confidence = b.confidence.total_cmp(&a.confidence);
-        by_chance.then(by_confidence).then(a.cell.cmp(&b.cell)).then(by_x).then(by_y)
+        b.confidence.total_cmp(&a.confidence).then(a.cell.cmp(&b.cell)).then(by_x).then(by_y)
     });
+    if config.order == KeyPointOrder::Chance {
+        order.sort_by_cached_key(Candidate::lot);
+    }
     let mut chosen: Vec<Candidate> = Vec::new();
     for candidate in order {
         if chosen.len() == config.most {

@@ -51,7 +51,7 @@ pub fn pair_candidates(
     candidates
 }
 
-/// The key points of a pair, the surest first as a rule: its [`pair_candidates`], thinned out by
+/// The key points of a pair in the order of the choice: its [`pair_candidates`], thinned out by
 /// [`key_points`](crate::key_points()).
 ///
 /// Confidences are calibrated after this and not before: calibration by steps makes equals of neighbours that the choice
