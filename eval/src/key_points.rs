@@ -123,6 +123,8 @@ pub struct KeyPointPair {
     pub ids: Vec<u16>,
     /// What makes the pair hard, where the benchmark says.
     pub difficulty: Option<Difficulty>,
+    /// Of pseudo-labels: the share of other images that agree about each of the points, 0..=1; empty where nobody says.
+    pub agreements: Vec<f32>,
 }
 
 impl KeyPointPair {
@@ -172,6 +174,7 @@ impl KeyPointPair {
             target: side(target, to, target_only)?,
             ids,
             difficulty: None,
+            agreements: Vec::new(),
         })
     }
 

@@ -20,7 +20,15 @@ fn pair(id: &str) -> KeyPointPair {
         unshared: (0..unshared).map(|id| UnsharedPoint { id: 2 + id, point: [1.0, 1.0] }).collect(),
     };
     let (source, target) = (image("a.png", 1), image("b.png", 2));
-    KeyPointPair { id: id.to_owned(), class: "cat".to_owned(), source, target, ids: vec![0, 1], difficulty: None }
+    KeyPointPair {
+        id: id.to_owned(),
+        class: "cat".to_owned(),
+        source,
+        target,
+        ids: vec![0, 1],
+        difficulty: None,
+        agreements: Vec::new(),
+    }
 }
 
 fn parse(text: &str, ids: &[&str], partial: bool) -> Result<Vec<Option<OutsidePrediction>>, OutsidePredictionsError> {

@@ -191,6 +191,7 @@ fn pair(source: &ImageSource, image: usize, partner: usize, slot: usize) -> Opti
         target: side(partner, to)?,
         confidences: vec![1.0; points],
         cycle_errors: vec![0.0; points],
+        agreements: vec![1.0; points],
         difficulty: PairDifficulty::default(),
     })
 }

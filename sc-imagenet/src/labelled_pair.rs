@@ -30,6 +30,10 @@ pub struct LabelledPair {
     /// How far each source point lies from where the way to the target and back ends, in pixels of the source image;
     /// empty where that is not known.
     pub cycle_errors: Vec<f32>,
+    /// With which share of the images that it was compared with the source image agrees about each point, 0..=1; empty
+    /// where that is not known.
+    #[serde(default)]
+    pub agreements: Vec<f32>,
     /// The fields of difficulty.
     #[serde(default)]
     pub difficulty: PairDifficulty,
@@ -140,7 +144,8 @@ impl LabelledPair {
     }
 
     /// Whether the pair can be written: names the layout can hold, 1 to `max_points` points on both sides, finite numbers,
-    /// points and boxes within their image where its size is known, and one confidence and cycle error a point or none.
+    /// points and boxes within their image where its size is known, and as many confidences, cycle errors and agreements
+    /// as points or none.
     ///
     /// # Errors
     ///
@@ -169,6 +174,9 @@ impl LabelledPair {
         if !self.cycle_errors.is_empty() {
             same_length("cycle errors", self.cycle_errors.len())?;
         }
+        if !self.agreements.is_empty() {
+            same_length("agreements", self.agreements.len())?;
+        }
         for (name, side) in [("source", &self.source), ("target", &self.target)] {
             check_image_id(&side.image)?;
             check_lengths(&self.category, &side.image)?;
@@ -179,6 +187,9 @@ impl LabelledPair {
         }
         for &error in &self.cycle_errors {
             in_range(|| "a cycle error of".to_owned(), error, 0.0, f32::MAX)?;
+        }
+        for &agreement in &self.agreements {
+            in_range(|| "an agreement of".to_owned(), agreement, 0.0, 1.0)?;
         }
         Ok(())
     }
@@ -244,6 +255,7 @@ mod tests {
             target: side("b", 30.0),
             confidences: vec![0.5, 1.0],
             cycle_errors: Vec::new(),
+            agreements: Vec::new(),
             difficulty: PairDifficulty::default(),
         }
     }
@@ -270,6 +282,8 @@ mod tests {
             (complaint(|p| p.target.points.truncate(1)), "has 1 target points for 2 source points"),
             (complaint(|p| p.confidences.push(0.5)), "has 3 confidences for 2 source points"),
             (complaint(|p| p.confidences[0] = 1.5), "has a confidence of 1.5, which is not in 0..=1"),
+            (complaint(|p| p.agreements = vec![1.0]), "has 1 agreements for 2 source points"),
+            (complaint(|p| p.agreements = vec![0.5, -0.5]), "has an agreement of -0.5, which is not in 0..=1"),
             (complaint(|p| p.cycle_errors = vec![0.0, f32::NAN]), "a cycle error of NaN, which is not in the finite"),
             (
                 complaint(|p| p.target.points[1][0] = 31.6),

@@ -70,7 +70,7 @@ def walk_annotation(path, category, max_points):
     expect(pair.get("category") == category, path, "is of category", pair.get("category"))
     for key in INTEGER_KEYS:
         expect(isinstance(pair.get(key), int) and not isinstance(pair[key], bool), path, key, "is no integer")
-    for key in ["confidence", "cycle_error"]:
+    for key in ["confidence", "cycle_error", "agreement"]:
         expect(key not in pair or are_numbers(pair[key], len(points)), path, key, "is not one number a point")
     return len(points)
 

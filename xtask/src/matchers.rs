@@ -2,6 +2,7 @@
 
 mod command;
 mod features;
+mod labels;
 mod learner;
 mod pairs;
 mod session;
@@ -9,6 +10,7 @@ mod settings;
 
 pub use command::{FinetuneArgs, PretrainArgs};
 pub use features::Features;
+pub use labels::read_labels;
 pub use learner::{Learner, LearnerState};
-pub use pairs::{PairCount, TrainingPairs, read_labels, read_training_pairs};
+pub use pairs::{PairCount, TrainingPairs, read_training_pairs};
 pub use settings::{MatcherName, MatcherSettings};

@@ -84,6 +84,8 @@ pub struct PairFile {
     pub target: PairFileImage,
     /// Which of the class's key points each point is, where the file says; as many as points.
     pub ids: Option<Vec<u16>>,
+    /// The share of other images that agree about each label, 0..=1, where the file says; as many as points.
+    pub agreements: Option<Vec<f32>>,
     /// The four fields of difficulty, where all are in the range of SPair-71k.
     pub difficulty: Option<Difficulty>,
 }
@@ -101,6 +103,7 @@ struct RawPair {
     src_kps: Option<Vec<Option<[Option<f64>; 2]>>>,
     trg_kps: Option<Vec<Option<[Option<f64>; 2]>>>,
     kps_ids: Option<Vec<KeyPointId>>,
+    agreement: Option<Vec<Option<f64>>>,
     viewpoint_variation: Option<i64>,
     scale_variation: Option<i64>,
     truncation: Option<i64>,
@@ -258,6 +261,7 @@ impl Keys<'_> {
             return Err(self.wrong("src_kps", problem));
         }
         let ids = raw.kps_ids.map(|ids| self.ids(ids, count)).transpose()?;
+        let agreements = raw.agreement.map(|shares| self.shares("agreement", shares, count)).transpose()?;
         let level = |key: &str, value: Option<i64>, largest: u8| {
             let value = self.there(key, value)?;
             Ok::<_, BenchmarkError>(u8::try_from(value).ok().filter(|level| *level <= largest))
@@ -269,7 +273,22 @@ impl Keys<'_> {
         let difficulty = (|| {
             Some(Difficulty { viewpoint: viewpoint?, scale: scale?, truncation: truncation?, occlusion: occlusion? })
         })();
-        Ok(PairFile { category: self.there("category", raw.category)?, source, target, ids, difficulty })
+        Ok(PairFile { category: self.there("category", raw.category)?, source, target, ids, agreements, difficulty })
+    }
+
+    /// A number in 0..=1 for each point.
+    fn shares(&self, key: &str, shares: Vec<Option<f64>>, count: usize) -> Result<Vec<f32>, BenchmarkError> {
+        if shares.len() != count {
+            return Err(self.wrong(key, format!("has {} entries, `src_kps` has {count}", shares.len())));
+        }
+        let share = |(index, share)| {
+            let place = format!("{key}[{index}]");
+            match self.there(&place, share)? {
+                share if (0.0..=1.0).contains(&share) => Ok(share as f32),
+                share => Err(self.wrong(&place, format!("is {share}, expected 0 to 1"))),
+            }
+        };
+        shares.into_iter().enumerate().map(share).collect()
     }
 
     fn ids(&self, ids: Vec<KeyPointId>, count: usize) -> Result<Vec<u16>, BenchmarkError> {

@@ -335,6 +335,7 @@ impl Data<'_> {
                 target: side(target, there)?,
                 ids: (0..u16::try_from(here.len()).ok()?).collect(),
                 difficulty: None,
+                agreements: Vec::new(),
             })
         };
         Ok((pair(source.0, target.0), false))

@@ -66,6 +66,7 @@ pub(super) fn read(root: &Path, split: BenchmarkSplit) -> Result<ReadPairs, Benc
             class: line.category,
             ids,
             difficulty: None,
+            agreements: file.agreements.unwrap_or_default(),
         });
     }
     let notes = vec!["the key points are pseudo-labels: a score says how far two matchers agree".to_owned()];

@@ -120,6 +120,7 @@ impl Images<'_> {
             class: line.category,
             ids,
             difficulty: file.difficulty,
+            agreements: Vec::new(),
         })
     }
 

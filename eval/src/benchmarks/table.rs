@@ -315,6 +315,7 @@ pub(super) fn read(root: &Path) -> Result<ReadPairs, BenchmarkError> {
             class: row.class,
             ids: row.point_ids,
             difficulty: None,
+            agreements: Vec::new(),
         });
     }
     let boxed = pairs.iter().all(|pair| pair.source.object_box.is_some() && pair.target.object_box.is_some());

@@ -169,6 +169,7 @@ fn listed_pairs(base: &Path, list: &Path) -> Result<Vec<KeyPointPair>, Benchmark
             class: row.class.clone(),
             ids: (0..LISTED_POINTS as u16).collect(),
             difficulty: None,
+            agreements: Vec::new(),
         });
     }
     Ok(pairs)

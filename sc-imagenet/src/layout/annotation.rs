@@ -33,6 +33,8 @@ struct Written<'a> {
     confidence: &'a [f32],
     #[serde(skip_serializing_if = "<[f32]>::is_empty")]
     cycle_error: &'a [f32],
+    #[serde(skip_serializing_if = "<[f32]>::is_empty")]
+    agreement: &'a [f32],
     provenance: &'a str,
 }
 
@@ -54,6 +56,7 @@ pub(super) fn to_json(pair: &LabelledPair, provenance: &str) -> Vec<u8> {
         trg_imsize: size(&pair.target),
         confidence: &pair.confidences,
         cycle_error: &pair.cycle_errors,
+        agreement: &pair.agreements,
         provenance,
     };
     match serde_json::to_vec(&written) {
@@ -80,6 +83,7 @@ struct Read {
     trg_imsize: Option<Vec<u32>>,
     confidence: Option<Vec<Option<f64>>>,
     cycle_error: Option<Vec<Option<f64>>>,
+    agreement: Option<Vec<Option<f64>>>,
 }
 
 /// The pair called `name` from the bytes of its annotation; `path` is what errors name.
@@ -114,6 +118,7 @@ pub(super) fn from_json(path: &Path, bytes: &[u8], split: Split, name: &PairName
         target,
         confidences: keys.one_a_point("confidence", read.confidence, count)?,
         cycle_errors: keys.one_a_point("cycle_error", read.cycle_error, count)?,
+        agreements: keys.one_a_point("agreement", read.agreement, count)?,
         difficulty: PairDifficulty {
             viewpoint: keys.there("viewpoint_variation", read.viewpoint_variation)?,
             scale: keys.there("scale_variation", read.scale_variation)?,

@@ -50,6 +50,7 @@ pub fn pair(number: u64, class: &str, source: &str, target: &str) -> LabelledPai
         target: side(target, 0.3),
         confidences: (0..points).map(|i| 1.0 / (i + 2) as f32).collect(),
         cycle_errors: (0..points).map(|i| i as f32 / 3.0).collect(),
+        agreements: (0..points).map(|i| 0.25 * (i % 5) as f32).collect(),
         difficulty: PairDifficulty::default(),
     }
 }
@@ -161,9 +162,11 @@ fn side(image: &'static str, points: usize) -> impl Strategy<Value = PairSide> {
 pub fn any_pair(number: u64) -> impl Strategy<Value = LabelledPair> {
     (1_usize..=MAX_POINTS).prop_flat_map(move |points| {
         let confidences = prop_oneof![Just(Vec::new()), vec(0.0_f32..=1.0, points)];
+        let agreements = confidences.clone();
         let cycle_errors = prop_oneof![Just(Vec::new()), vec(0.0_f32..100.0, points)];
-        (side("a_1", points), side("b", points), confidences, cycle_errors, any::<bool>(), -2_i64..4).prop_map(
-            move |(source, target, confidences, cycle_errors, validation, level)| LabelledPair {
+        let of_points = (confidences, cycle_errors, agreements);
+        (side("a_1", points), side("b", points), of_points, any::<bool>(), -2_i64..4).prop_map(
+            move |(source, target, (confidences, cycle_errors, agreements), validation, level)| LabelledPair {
                 number,
                 split: if validation { Split::Validation } else { Split::Train },
                 category: "n01440764".to_owned(),
@@ -171,6 +174,7 @@ pub fn any_pair(number: u64) -> impl Strategy<Value = LabelledPair> {
                 target,
                 confidences,
                 cycle_errors,
+                agreements,
                 difficulty: PairDifficulty { viewpoint: level, scale: 0, truncation: level + 1, occlusion: 2 },
             },
         )

@@ -201,7 +201,7 @@ impl<'a> Shared<'a> {
         }
         let began = Instant::now();
         let augment = (settings.augment, settings.views);
-        let pairs = TrainingPairs::new(self.labels[&cell.init].clone(), None, augment, cell.seed)?;
+        let pairs = TrainingPairs::new(settings.labels.of(&self.labels[&cell.init])?, None, augment, cell.seed)?;
         let mut parameters = Vec::new();
         let mut sum = (0.0, 0);
         let told = |_, loss, state: Option<crate::matchers::LearnerState>| {

@@ -226,6 +226,7 @@ impl Labeller<'_> {
                 .map(|point| self.calibrator.apply(f64::from(point.confidence)).clamp(0.0, 1.0) as f32)
                 .collect(),
             cycle_errors: cycle_errors.collect(),
+            agreements: points.iter().map(|point| one.judgement.agreement[point.cell]).collect(),
             difficulty: PairDifficulty::default(),
         })
     }

@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use tracing::info;
 
 use super::features::Features;
+use super::labels::read_labels;
 use super::learner::Learner;
-use super::pairs::{PairCount, TrainingPairs, read_labels, read_training_pairs};
+use super::pairs::{PairCount, TrainingPairs, read_training_pairs};
 use super::session::{parameters_of, train_in};
 use super::settings::{MatcherName, MatcherSettings, Phase};
 use crate::atomic;
@@ -166,7 +167,7 @@ impl PretrainArgs {
         logging::start(None)?;
         let (common, settings) = (&self.common, self.common.settings()?);
         let device = common.device.open()?;
-        let pairs = read_labels(&self.data)?;
+        let pairs = settings.labels.of(&read_labels(&self.data)?)?;
         let features = Features::open(common.matcher, &settings, &device)?;
         let learner = Learner::new(common.matcher, &settings, &features.channels(), common.seed, &device)?;
         let pairs = TrainingPairs::new(pairs, None, (settings.augment, settings.views), common.seed)?;

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
@@ -171,7 +171,7 @@ fn shown_points(pair: &KeyPointPair, change: &[Augmentation; 2]) -> Option<KeyPo
 }
 
 /// The pair with the points at these places of the source and of the target; `None` where there are none.
-fn with_points(pair: &KeyPointPair, places: &[(usize, usize)]) -> Option<KeyPointPair> {
+pub(super) fn with_points(pair: &KeyPointPair, places: &[(usize, usize)]) -> Option<KeyPointPair> {
     let (of_source, of_target): (Vec<usize>, Vec<usize>) = places.iter().copied().unzip();
     let side = |image: &PairImage, places: &[usize]| PairImage {
         points: places.iter().map(|&place| image.points[place]).collect(),
@@ -181,6 +181,7 @@ fn with_points(pair: &KeyPointPair, places: &[(usize, usize)]) -> Option<KeyPoin
         source: side(&pair.source, &of_source),
         target: side(&pair.target, &of_target),
         ids: of_source.iter().map(|&place| pair.ids[place]).collect(),
+        agreements: of_source.iter().filter_map(|&place| pair.agreements.get(place).copied()).collect(),
         ..pair.clone()
     })
 }
@@ -201,25 +202,6 @@ fn moved(pair: &KeyPointPair, change: &[Augmentation; 2]) -> KeyPointPair {
         }
     };
     KeyPointPair { source: side(&pair.source, &change[0]), target: side(&pair.target, &change[1]), ..pair.clone() }
-}
-
-/// The pairs of the training splits of data sets in SC-ImageNet's layout.
-///
-/// # Errors
-///
-/// A folder that is no such data set.
-pub fn read_labels(folders: &[PathBuf]) -> Result<Vec<KeyPointPair>> {
-    let mut pairs = Vec::new();
-    for folder in folders {
-        let options = ReadOptions { split: Some(BenchmarkSplit::Train), ..ReadOptions::default() };
-        let read = read_pairs(BenchmarkName::ScImageNet, folder, &options)
-            .with_context(|| format!("{} holds no labels; `cargo xtask label` makes some", folder.display()))?;
-        // Pairs of several data sets may have one number.
-        pairs.extend(
-            read.pairs.into_iter().map(|pair| KeyPointPair { id: format!("{}/{}", folder.display(), pair.id), ..pair }),
-        );
-    }
-    Ok(pairs)
 }
 
 /// All pairs of a part of a benchmark, and which it is.
@@ -249,6 +231,8 @@ fn rng(seed: u64, number: u64, what: u64) -> ChaCha8Rng {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
 
     fn image(points: &[[f32; 2]]) -> PairImage {
@@ -272,6 +256,7 @@ mod tests {
             target: image(&[[60.0, 2.0], [70.0, 2.0], [65.0, 6.0], [80.0, 41.0]]),
             ids: vec![0, 1, 2, 5],
             difficulty: None,
+            agreements: Vec::new(),
         };
         let opposite = BenchmarkName::Ap10k.opposites().unwrap();
         let crossed = with_opposites(&pair, opposite).unwrap();
@@ -295,6 +280,7 @@ mod tests {
             target: image(&[[60.0, 2.0]]),
             ids: vec![0],
             difficulty: None,
+            agreements: Vec::new(),
         };
         let pairs = || TrainingPairs::new((0..20).map(pair).collect(), None, Default::default(), 7).unwrap();
         let (one, other) = (pairs(), pairs());

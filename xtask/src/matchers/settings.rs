@@ -8,6 +8,7 @@ use corr_volume::BackboneName;
 use eval::matcher::{AugmentConfig, CatsConfig, DhpfConfig, HoughConfig, NcNetConfig, Optimiser, TrainerConfig};
 use serde::{Deserialize, Serialize};
 
+use super::labels::LabelChoice;
 use crate::config::load_over;
 
 /// A matcher, by its usual name.
@@ -66,6 +67,8 @@ pub struct MatcherSettings {
     pub hough: HoughConfig,
     /// Which run the cascade is of.
     pub cascade: CascadeSection,
+    /// Which labels are learned from.
+    pub labels: LabelChoice,
     /// Training on labels.
     pub pretrain: Phase,
     /// Training on key points.
@@ -135,6 +138,7 @@ impl Default for MatcherSettings {
             dhpf: DhpfConfig::default(),
             hough: HoughConfig::default(),
             cascade: CascadeSection::default(),
+            labels: LabelChoice::default(),
             pretrain: Phase::default(),
             finetune: Phase::default(),
             augment: AugmentConfig::default(),
@@ -167,6 +171,8 @@ impl MatcherSettings {
             settings.pretrain.trainer.gradient_norm = 0.0;
             settings.finetune.trainer.gradient_norm = 0.0;
             settings.backbone.blocks = vec![6, 8, 10, 12, 14];
+            // Its loss leaves out what is easy, and so learns more from what is wrong.
+            settings.labels.least_agreement = 0.8;
         }
         settings
     }
@@ -214,6 +220,7 @@ impl MatcherSettings {
                 bail!("`{name}.trainer.learning_rate` is above 0, not {rate}");
             }
         }
+        self.labels.check()?;
         let (kernels, hidden) = (&self.nc_net.kernels, &self.nc_net.hidden);
         if kernels.len() != hidden.len() + 1 || kernels.iter().any(|kernel| kernel % 2 == 0) || hidden.contains(&0) {
             bail!("`nc_net.kernels` are odd, one more than `nc_net.hidden` has channels: {kernels:?}, {hidden:?}");

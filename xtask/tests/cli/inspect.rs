@@ -53,6 +53,7 @@ fn pair(number: u64, source: &str, target: &str, labels: &[([f32; 2], [f32; 2], 
         target: side(target, labels.iter().map(|label| label.1).collect()),
         confidences: labels.iter().map(|label| label.2).collect(),
         cycle_errors: vec![1.5; labels.len()],
+        agreements: Vec::new(),
         difficulty: PairDifficulty::default(),
     }
 }

@@ -116,6 +116,9 @@ fn a_run_labels_images_and_looks_at_each_once() {
     for pair in &annotations {
         let count = pair["src_kps"].as_array().unwrap().len();
         assert!((3..=40).contains(&count) && pair["trg_kps"].as_array().unwrap().len() == count, "{pair}");
+        // One or both of the two partners agree about each point.
+        let agreements = pair["agreement"].as_array().unwrap();
+        assert!(agreements.len() == count && agreements.iter().all(|share| *share == 0.5 || *share == 1.0), "{pair}");
         // The drawn images are 64 pixels wide and high.
         let points = pair["src_kps"].as_array().unwrap().iter().chain(pair["trg_kps"].as_array().unwrap());
         assert!(

@@ -82,6 +82,15 @@ fn matchers_are_pre_trained_fine_tuned_and_scored() {
     let wrong = ["pretrain", "--matcher", "cats", "--data", "labels", "--run", "x", "--set", "cats.head=3"];
     let message = scene.fail(&wrong);
     assert!(message.contains("cats.heads"), "{message}");
+    // Labels that nobody agrees about enough, and an agreement that there cannot be.
+    for (setting, said) in [
+        ("labels.least_points=1000", "has 1000 points with an agreement of 0.8"),
+        ("labels.least_agreement=1.5", "is in 0..=1, not 1.5"),
+    ] {
+        let asked = ["pretrain", "--matcher", "dhpf", "--data", "labels", "--run", "x", "--set", setting];
+        let message = scene.fail(&with_small(&asked));
+        assert!(message.contains("labels.least_agreement") && message.contains(said), "{message}");
+    }
     let diverging = [
         "pretrain",
         "--matcher",
