@@ -30,7 +30,7 @@ pub struct LabelledPair {
     /// How far each source point lies from where the way to the target and back ends, in pixels of the source image;
     /// empty where that is not known.
     pub cycle_errors: Vec<f32>,
-    /// With which share of the images that it was compared with the source image agrees about each point, 0..=1; empty
+    /// The share of the images that the source was compared with which agree about each point's source cell, 0..=1; empty
     /// where that is not known.
     #[serde(default)]
     pub agreements: Vec<f32>,
