@@ -20,7 +20,7 @@ pub struct LabelChoice {
 }
 
 impl Default for LabelChoice {
-    /// Every label.
+    /// Every label of pairs with three points, as many as `label` asks of a pair by default.
     fn default() -> Self {
         Self { least_agreement: 0.0, least_points: 3 }
     }
