@@ -276,3 +276,21 @@ impl Plan {
         Ok(short_hash(text.as_bytes()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_plan_of_the_claim_is_read_and_has_a_cell_of_each_combination_once() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments/claim.toml");
+        let plan = Plan::load(&file, &[]).unwrap();
+        let cells = plan.cells().unwrap();
+        let files: std::collections::BTreeSet<_> = cells.iter().map(Cell::file).collect();
+        assert_eq!((files.len(), cells.len()), (112, 112));
+        // What a cell is fine-tuned from comes before it.
+        let place = |file: &str| cells.iter().position(|cell| cell.file() == file).unwrap();
+        assert!(place("cats_labels_0_2.json") < place("cats_labels_all_2.json"));
+        assert_eq!(cells.iter().filter(|cell| cell.init == "labels-unchecked").count(), 36);
+    }
+}

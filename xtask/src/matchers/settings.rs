@@ -232,3 +232,19 @@ impl MatcherSettings {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_configurations_named_published_have_the_published_sizes() {
+        let load = |name: MatcherName| {
+            let file = format!("{}/configs/matchers/{}-published.toml", env!("CARGO_MANIFEST_DIR"), name.name());
+            MatcherSettings::load(name, Some(Path::new(&file)), &[]).unwrap()
+        };
+        assert_eq!(load(MatcherName::NcNet).nc_net, NcNetConfig::published());
+        assert_eq!(load(MatcherName::Dhpf).dhpf, DhpfConfig::published());
+        assert_eq!(load(MatcherName::Cats).cats, CatsConfig::published());
+    }
+}
