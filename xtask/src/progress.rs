@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tracing::info;
 
 /// How often a command without a terminal says how far it is.
-pub const TOLD_EVERY: Duration = Duration::from_secs(15);
+const TOLD_EVERY: Duration = Duration::from_secs(15);
 
 /// A count of images that shows how many there are a second and the time left: as a line in a terminal, and where there
 /// is none, now and then in the log.
@@ -68,6 +68,37 @@ pub fn steps(total: usize, done: usize) -> ProgressBar {
     bar.set_style(style("step {pos}/{len} [{bar:20}] {eta} left  {msg}"));
     bar.reset_eta();
     bar
+}
+
+/// Says in the log, now and then, how far training is: for whoever has no terminal that shows a bar.
+pub struct ToldSteps {
+    total: usize,
+    first: usize,
+    began: Instant,
+    told: Instant,
+}
+
+impl ToldSteps {
+    /// Training of `total` steps, of which `done` were done before.
+    pub fn new(total: usize, done: usize) -> ToldSteps {
+        let now = Instant::now();
+        ToldSteps { total, first: done, began: now, told: now }
+    }
+
+    /// So many steps are done; a line of it, with `what` in it, if the last one is long ago.
+    pub fn at(&mut self, done: usize, what: &str) {
+        if self.told.elapsed() >= TOLD_EVERY {
+            let (of_these, total) = (done - self.first, self.total);
+            let left = self.began.elapsed().as_secs_f64() / of_these.max(1) as f64 * (total - done) as f64;
+            info!("step {done}/{total}, {what}, {left:.0} s left");
+            self.told = Instant::now();
+        }
+    }
+
+    /// Seconds since the first step that is not from before.
+    pub fn seconds(&self) -> f64 {
+        self.began.elapsed().as_secs_f64()
+    }
 }
 
 fn style(template: &str) -> ProgressStyle {

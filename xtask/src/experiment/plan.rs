@@ -258,8 +258,15 @@ impl Plan {
     ///
     /// As [`Plan::settings_of`].
     pub fn identity(&self, cell: &Cell) -> Result<String> {
-        let folders = if cell.init == "none" { Vec::new() } else { self.builds_of(&cell.init)? };
-        let settings = self.settings_of(cell.matcher)?.relevant(cell.matcher)?;
+        let mut settings = self.settings_of(cell.matcher)?;
+        let folders = if cell.init == "none" {
+            // What sees no label does not depend on how others learn from labels.
+            (settings.pretrain, settings.labels) = Default::default();
+            Vec::new()
+        } else {
+            self.builds_of(&cell.init)?
+        };
+        let settings = settings.relevant(cell.matcher)?;
         let text = serde_json::to_string(&(cell, folders, &self.benchmark, settings))?;
         Ok(short_hash(text.as_bytes()))
     }
@@ -292,5 +299,33 @@ mod tests {
         let place = |file: &str| cells.iter().position(|cell| cell.file() == file).unwrap();
         assert!(place("cats_labels_0_2.json") < place("cats_labels_all_2.json"));
         assert_eq!(cells.iter().filter(|cell| cell.init == "labels-unchecked").count(), 36);
+    }
+
+    #[test]
+    fn a_cell_is_another_where_what_it_depends_on_changes() {
+        let identity = |init: &str, setting: &str| {
+            let plan = Plan {
+                inits: vec![init.to_owned()],
+                labels: vec!["ours=labels".to_owned()],
+                settings: vec![setting.to_owned()],
+                ..Plan::default()
+            };
+            let cell = Cell { matcher: MatcherName::Cats, init: init.to_owned(), pairs: Some(20), seed: 0 };
+            plan.identity(&cell).unwrap()
+        };
+        let usual = |init: &str| identity(init, "views=3");
+        for (setting, of_none) in [
+            ("cats:cats.depth=2", true),
+            ("finetune.batch=5", true),
+            ("pretrain.batch=5", false),
+            ("labels.least_points=5", false),
+            ("dhpf:dhpf.grid=8", false),
+            ("cache_mib=5", false),
+        ] {
+            let of_labels = of_none || ["pretrain", "labels"].iter().any(|section| setting.starts_with(section));
+            assert_eq!(identity("none", setting) != usual("none"), of_none, "{setting}");
+            assert_eq!(identity("ours", setting) != usual("ours"), of_labels, "{setting}");
+        }
+        assert_ne!(usual("none"), usual("ours"));
     }
 }

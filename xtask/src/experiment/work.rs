@@ -15,7 +15,11 @@ use tracing::info;
 use super::plan::{Cell, Plan};
 use crate::atomic;
 use crate::checkpoint::{Checkpoint, RunState};
-use crate::matchers::{Features, Learner, MatcherName, TrainingPairs, read_labels, read_training_pairs};
+use crate::matchers::{
+    Features, Learner, LearnerState, MatcherName, TrainingPairs, load_state, read_labels, read_training_pairs,
+    save_state,
+};
+use crate::progress::ToldSteps;
 
 /// What a cell's file holds.
 #[derive(Debug, Serialize, Deserialize)]
@@ -185,7 +189,8 @@ impl<'a> Shared<'a> {
         Ok(outcome)
     }
 
-    /// The matcher that a cell begins with: at random, or trained on labels, which is done once.
+    /// The matcher that a cell begins with: at random, or trained on labels, which is done once. A training that was killed goes
+    /// on from its last checkpoint.
     fn start(&self, cell: &Cell) -> Result<Learner> {
         let settings = self.plan.settings_of(cell.matcher)?;
         let features = &self.features[&cell.matcher];
@@ -196,33 +201,38 @@ impl<'a> Shared<'a> {
         let identity = self.plan.start_identity(cell)?;
         let name = format!("{}_{}_{}_{identity}.ckpt", cell.matcher.name(), cell.init, cell.seed);
         let path = self.out.join("starts").join(name);
+        let steps = settings.pretrain.trainer.steps;
+        let mut before = None;
         if path.exists() {
-            return learner.with_parameters(&Checkpoint::load_to_use(&path)?.network);
+            let there = Checkpoint::load_to_use(&path)?;
+            if there.state.step >= steps {
+                return learner.with_parameters(&there.network);
+            }
+            before = Some(load_state(&path)?);
         }
-        let began = Instant::now();
         let augment = (settings.augment, settings.views);
         let pairs = TrainingPairs::new(settings.labels.of(&self.labels[&cell.init])?, None, augment, cell.seed)?;
-        let mut parameters = Vec::new();
-        let mut sum = (0.0, 0);
-        let told = |_, loss, state: Option<crate::matchers::LearnerState>| {
-            sum = (sum.0 + loss, sum.1 + 1);
-            if let Some(state) = state {
-                parameters = state.trainer.matcher;
+        let what = format!("{} on {} ({} pairs), seed {}", cell.matcher.name(), cell.init, pairs.len(), cell.seed);
+        let done = before.as_ref().map_or(0, |state| state.step);
+        if done > 0 {
+            info!("{what}: resumed at step {done}");
+        }
+        let mut progress = ToldSteps::new(steps, done);
+        let told = |step, loss, state: Option<LearnerState>| {
+            progress.at(step, &format!("{what}, loss {loss:.3}"));
+            match state {
+                // A finished one is only used.
+                Some(state) if step == steps => {
+                    let run = RunState { step, parameters: state.digest, ..RunState::default() };
+                    Checkpoint { state: run, network: state.trainer.matcher, optimizers: Vec::new() }.save(&path)
+                }
+                Some(state) => save_state(&path, state),
+                None => Ok(()),
             }
-            Ok(())
         };
-        let learner = learner.train(&settings.pretrain, (&pairs, features), None, told, self.device)?;
-        let state = RunState { step: settings.pretrain.trainer.steps, ..RunState::default() };
-        Checkpoint { state, network: parameters, optimizers: Vec::new() }.save(&path)?;
-        info!(
-            "{} on {} ({} pairs), seed {}: {:.0} s, mean loss {:.3}",
-            cell.matcher.name(),
-            cell.init,
-            pairs.len(),
-            cell.seed,
-            began.elapsed().as_secs_f64(),
-            sum.0 / f64::from(sum.1.max(1))
-        );
+        let data = (&pairs, features);
+        let learner = learner.train(&settings.pretrain, data, before.as_ref(), told, self.device)?;
+        info!("{what}: {:.0} s", progress.seconds());
         Ok(learner)
     }
 

@@ -1,7 +1,6 @@
 //! A run that trains a matcher: its folder, its checkpoints, its metrics.
 
 use std::path::Path;
-use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
@@ -13,7 +12,7 @@ use super::learner::{Learner, LearnerState};
 use super::pairs::TrainingPairs;
 use super::settings::Phase;
 use crate::checkpoint::{Checkpoint, RunState};
-use crate::progress::{self, TOLD_EVERY};
+use crate::progress::{self, ToldSteps};
 use crate::run_folder::RunFolder;
 
 /// The last checkpoint of a run.
@@ -34,7 +33,7 @@ pub fn train_in(
     device: &Device,
 ) -> Result<Learner> {
     let path = last(run);
-    let state = path.exists().then(|| load(&path)).transpose()?;
+    let state = path.exists().then(|| load_state(&path)).transpose()?;
     let done = state.as_ref().map_or(0, |state| state.step);
     if done > 0 {
         info!("resumed at step {done}");
@@ -42,33 +41,42 @@ pub fn train_in(
     run.rewind(done)?;
     let steps = phase.trainer.steps;
     let bar = progress::steps(steps, done);
-    let (began, mut told_at) = (Instant::now(), Instant::now());
+    let mut progress = ToldSteps::new(steps, done);
     let told = |step: usize, loss: f64, state: Option<LearnerState>| {
-        bar.set_message(format!("loss {loss:.3}"));
-        bar.inc(1);
-        if bar.is_hidden() && told_at.elapsed() >= TOLD_EVERY {
-            let left = began.elapsed().as_secs_f64() / (step - done) as f64 * (steps - step) as f64;
-            info!("step {step}/{steps}, loss {loss:.3}, {left:.0} s left");
-            told_at = Instant::now();
+        let message = format!("loss {loss:.3}");
+        if bar.is_hidden() {
+            progress.at(step, &message);
         }
+        bar.set_message(message);
+        bar.inc(1);
         run.append_metrics(&serde_json::json!({"step": step, "loss": loss}))?;
         if let Some(state) = state {
-            save(&path, state)?;
+            save_state(&path, state)?;
         }
         Ok(())
     };
     let trained = learner.train(phase, data, state.as_ref(), told, device)?;
     bar.finish_and_clear();
-    info!("{steps} steps done in {:.0} s; {}", began.elapsed().as_secs_f64(), path.display());
+    info!("{steps} steps done in {:.0} s; {}", progress.seconds(), path.display());
     Ok(trained)
 }
 
-fn save(path: &Path, LearnerState { trainer, digest }: LearnerState) -> Result<()> {
+/// Writes what training needs to go on.
+///
+/// # Errors
+///
+/// A full disk, a folder that cannot be written; the file that was there stays.
+pub fn save_state(path: &Path, LearnerState { trainer, digest }: LearnerState) -> Result<()> {
     let state = RunState { step: trainer.step, parameters: digest, ..RunState::default() };
     Checkpoint { state, network: trainer.matcher, optimizers: vec![trainer.optimiser] }.save(path)
 }
 
-fn load(path: &Path) -> Result<TrainerState> {
+/// Reads what [`save_state`] wrote.
+///
+/// # Errors
+///
+/// A missing or damaged file, or one of another kind.
+pub fn load_state(path: &Path) -> Result<TrainerState> {
     let checkpoint = Checkpoint::load(path)?;
     let [optimiser] = <[Vec<u8>; 1]>::try_from(checkpoint.optimizers)
         .map_err(|_| anyhow::anyhow!("{} is no checkpoint of a matcher", path.display()))?;

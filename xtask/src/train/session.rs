@@ -18,7 +18,7 @@ use crate::config::TrainConfig;
 use crate::foreground::Foregrounds;
 use crate::images::{self, Extractor};
 use crate::network::{Layout, Network};
-use crate::progress::{self, TOLD_EVERY};
+use crate::progress::{self, ToldSteps};
 use crate::run_folder::RunFolder;
 use crate::train::batches::Batches;
 use crate::train::export::export;
@@ -107,23 +107,19 @@ impl Session {
     pub fn run(mut self) -> Result<()> {
         let steps = self.config.train.steps;
         let bar = progress::steps(steps, self.state.step);
-        let first = self.state.step;
-        let began = Instant::now();
-        let mut told = Instant::now();
+        let mut told = ToldSteps::new(steps, self.state.step);
         if self.state.step == 0 || self.state.step >= steps {
             self.validate()?;
         }
         while self.state.step < steps {
             let StepReport { loss, images_per_second } = self.step()?;
-            bar.set_message(format!("loss {loss:.3}, {images_per_second:.1} images/s"));
-            bar.inc(1);
+            let message = format!("loss {loss:.3}, {images_per_second:.1} images/s");
             let done = self.state.step;
-            if bar.is_hidden() && told.elapsed() >= TOLD_EVERY {
-                // No terminal shows the bar: a line now and then for whoever follows the log.
-                let left = began.elapsed().as_secs_f64() / (done - first) as f64 * (steps - done) as f64;
-                info!("step {done}/{steps}, loss {loss:.3}, {images_per_second:.1} images/s, {left:.0} s left");
-                told = Instant::now();
+            if bar.is_hidden() {
+                told.at(done, &message);
             }
+            bar.set_message(message);
+            bar.inc(1);
             let due = |every: usize| every > 0 && done.is_multiple_of(every);
             if due(self.config.train.validate_every) || done == steps {
                 bar.suspend(|| self.validate())?;
@@ -134,7 +130,7 @@ impl Session {
             }
         }
         bar.finish_and_clear();
-        info!("{steps} steps done in {:.0} s, parameters {}", began.elapsed().as_secs_f64(), self.network.digest());
+        info!("{steps} steps done in {:.0} s, parameters {}", told.seconds(), self.network.digest());
         self.finish()
     }
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::support::{LENIENT, Scene, state};
@@ -33,6 +34,27 @@ fn scene() -> (Scene, PathBuf) {
     LENIENT.iter().for_each(|setting| flags.extend(["--set", setting]));
     scene.succeed(&flags);
     (scene, drawn)
+}
+
+/// Strings as TOML lists them.
+fn quoted(strings: &[&str]) -> String {
+    strings.iter().map(|string| format!("{string:?}")).collect::<Vec<_>>().join(", ")
+}
+
+/// Kills a command as soon as a file is there that `found` finds, which is answered.
+fn kill_at(mut command: Command, found: impl Fn() -> Option<PathBuf>) -> PathBuf {
+    let mut child = command.spawn().unwrap();
+    let began = Instant::now();
+    let file = loop {
+        if let Some(file) = found() {
+            break file;
+        }
+        assert!(began.elapsed() < Duration::from_secs(120), "it never wrote what is waited for");
+        std::thread::sleep(Duration::from_millis(2));
+    };
+    child.kill().unwrap();
+    child.wait().unwrap();
+    file
 }
 
 fn with_small<'a>(flags: &[&'a str]) -> Vec<&'a str> {
@@ -117,14 +139,8 @@ fn a_killed_pre_training_goes_on_to_the_same_parameters() {
         flags
     };
     scene.succeed(&flags("whole", &[]));
-    let mut child = scene.command(&flags("killed", &[])).spawn().unwrap();
     let checkpoint = scene.path("runs/killed/checkpoints/last.ckpt");
-    let began = Instant::now();
-    while !checkpoint.exists() && began.elapsed() < Duration::from_secs(120) {
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
+    kill_at(scene.command(&flags("killed", &[])), || checkpoint.exists().then(|| checkpoint.clone()));
     let step = state(&checkpoint)["step"].as_u64().unwrap();
     assert!(step < 40, "it was done before it was killed");
     let message = scene.fail(&flags("killed", &["--resume", "--set", "views=0"]));
@@ -137,13 +153,39 @@ fn a_killed_pre_training_goes_on_to_the_same_parameters() {
 }
 
 #[test]
+fn a_killed_experiment_goes_on_within_a_training_on_labels() {
+    let (scene, drawn) = scene();
+    let plan = format!(
+        "matchers = [\"nc-net\"]\ninits = [\"labels\"]\npairs = [\"0\"]\nseeds = [5]\nlabels = [\"labels=labels\"]\n\
+         settings = [{}, \"pretrain.trainer.steps=40\"]\n[benchmark]\ndata = {:?}\nscore_pairs = 4\n",
+        quoted(&SMALL),
+        drawn.to_string_lossy()
+    );
+    fs::write(scene.path("plan.toml"), plan).unwrap();
+    let flags = |out| ["experiment", "plan.toml", "--out", out, "--json", "--device", "cpu"];
+    let start = |out: &str| {
+        let mut files = fs::read_dir(scene.path(out).join("starts")).ok()?;
+        files.find_map(|file| {
+            file.ok().map(|file| file.path()).filter(|path| path.extension().is_some_and(|end| end == "ckpt"))
+        })
+    };
+    let whole = scene.succeed(&flags("whole"));
+    let checkpoint = kill_at(scene.command(&flags("killed")), || start("killed"));
+    let step = state(&checkpoint)["step"].as_u64().unwrap();
+    assert!((1..40).contains(&step), "it was at step {step} of 40 when it was killed");
+    assert_eq!(scene.succeed(&flags("killed")), whole);
+    let of_whole = state(&start("whole").unwrap());
+    assert_eq!(of_whole["step"], 40);
+    assert_eq!(state(&checkpoint), of_whole);
+}
+
+#[test]
 fn an_experiment_fills_its_grid_once() {
     let (scene, drawn) = scene();
-    let settings: Vec<String> = SMALL.iter().map(|setting| format!("{setting:?}")).collect();
+    let settings = quoted(&SMALL);
     let plan = format!(
         "matchers = [\"hough\", \"nc-net\"]\ninits = [\"none\", \"labels\"]\npairs = [\"0\", \"4\", \"all\"]\nseeds = [0, 1]\n\
-         labels = [\"labels=labels\"]\nsettings = [{}]\n[benchmark]\ndata = {:?}\nscore_pairs = 4\n",
-        settings.join(", "),
+         labels = [\"labels=labels\"]\nsettings = [{settings}]\n[benchmark]\ndata = {:?}\nscore_pairs = 4\n",
         drawn.to_string_lossy()
     );
     fs::write(scene.path("plan.toml"), plan).unwrap();
