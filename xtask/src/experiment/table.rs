@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
-use eval::{Average, Bootstrap, PairScore, Pck, Protocol, average, paired_bootstrap};
+use eval::{Average, Bootstrap, PairScore, PairedDifference, Pck, Protocol, average, paired_bootstrap};
 use serde::Serialize;
 
 use super::plan::{Cell, Plan};
@@ -39,7 +39,7 @@ pub struct Row {
 pub struct Comparison {
     /// The matcher.
     pub matcher: MatcherName,
-    /// How many pairs.
+    /// How many pairs it learned from: a number, `all`, or `mean`, the mean over all numbers of pairs of the plan.
     pub pairs: String,
     /// The threshold.
     pub alpha: f64,
@@ -66,7 +66,7 @@ pub struct Table {
     pub cells: [usize; 2],
     /// The rows, in the plan's order.
     pub rows: Vec<Row>,
-    /// Every beginning compared with every one before it.
+    /// Every beginning compared with every one before it: for each number of pairs, then for the mean over them.
     pub comparisons: Vec<Comparison>,
 }
 
@@ -99,27 +99,24 @@ impl Table {
         }
         let protocol = groups.values().flatten().next().map(|outcome| outcome.protocol.clone()).unwrap_or_default();
         let by = protocol.parse::<Protocol>().map_or(Average::Category, |protocol| protocol.average);
-        let (mut rows, mut comparisons) = (Vec::new(), Vec::new());
+        let (mut rows, mut comparisons, mut over_counts) = (Vec::new(), Vec::new(), BTreeMap::new());
         for (&(matcher, pairs, init), outcomes) in &groups {
-            let together = together(outcomes);
-            rows.extend(rows_of(outcomes, &together, by));
+            rows.extend(rows_of(outcomes, by));
             for before in 0..init {
                 let Some(others) = groups.get(&(matcher, pairs, before)).filter(|o| o.len() == outcomes.len()) else {
                     continue;
                 };
-                let compared = paired_bootstrap(&together, &self::together(others), by, Bootstrap::default());
-                let (one, other) = (&outcomes[0].cell, &others[0].cell);
-                comparisons.extend(outcomes[0].alphas.iter().zip(compared).map(|(&alpha, found)| Comparison {
-                    matcher: one.matcher,
-                    pairs: one.pairs_name(),
-                    alpha,
-                    init: one.init.clone(),
-                    with: other.init.clone(),
-                    difference: 100.0 * found.difference,
-                    low: 100.0 * found.low,
-                    high: 100.0 * found.high,
-                }));
+                let [these, others] = [outcomes, others].map(|outcomes| outcomes.iter().collect::<Vec<_>>());
+                comparisons.extend(compared(&these, &others, &outcomes[0].cell.pairs_name(), by));
+                let over: &mut (Vec<_>, Vec<_>) = over_counts.entry((matcher, init, before)).or_default();
+                over.0.extend(these);
+                over.1.extend(others);
             }
+        }
+        // A mean over some of the cells would be of something else.
+        let whole = counts.len() * plan.seeds.len();
+        for (these, others) in over_counts.values().filter(|(these, _)| counts.len() > 1 && these.len() == whole) {
+            comparisons.extend(compared(these, others, "mean", by));
         }
         Ok(Table { name: plan.name.clone(), protocol, cells: [there, cells.len()], rows, comparisons })
     }
@@ -156,8 +153,24 @@ impl Table {
     }
 }
 
-/// Every pair with its points of all seeds.
-fn together(outcomes: &[Outcome]) -> Vec<PairScore> {
+/// How much better the first outcomes are than the others of the same matcher.
+fn compared(these: &[&Outcome], others: &[&Outcome], pairs: &str, by: Average) -> Vec<Comparison> {
+    let found = paired_bootstrap(&together(these), &together(others), by, Bootstrap::default());
+    let comparison = |(&alpha, found): (&f64, PairedDifference)| Comparison {
+        matcher: these[0].cell.matcher,
+        pairs: pairs.to_owned(),
+        alpha,
+        init: these[0].cell.init.clone(),
+        with: others[0].cell.init.clone(),
+        difference: 100.0 * found.difference,
+        low: 100.0 * found.low,
+        high: 100.0 * found.high,
+    };
+    these[0].alphas.iter().zip(found).map(comparison).collect()
+}
+
+/// Every pair with its points of all outcomes.
+fn together(outcomes: &[&Outcome]) -> Vec<PairScore> {
     let mut sum = outcomes[0].scores.clone();
     for outcome in &outcomes[1..] {
         for (sum, score) in sum.iter_mut().zip(&outcome.scores) {
@@ -169,11 +182,11 @@ fn together(outcomes: &[Outcome]) -> Vec<PairScore> {
     sum
 }
 
-fn rows_of(outcomes: &[Outcome], together: &[PairScore], by: Average) -> Vec<Row> {
+fn rows_of(outcomes: &[Outcome], by: Average) -> Vec<Row> {
     let cell = &outcomes[0].cell;
     let single = Bootstrap { resamples: 0, seed: 0 };
     let by_seed: Vec<Vec<Pck>> = outcomes.iter().map(|outcome| average(&outcome.scores, by, single)).collect();
-    let all = average(together, by, Bootstrap::default());
+    let all = average(&together(&outcomes.iter().collect::<Vec<_>>()), by, Bootstrap::default());
     let row = |(place, (&alpha, pck)): (usize, (&f64, Pck))| Row {
         matcher: cell.matcher,
         init: cell.init.clone(),

@@ -163,9 +163,9 @@ impl MatcherSettings {
             phase.trainer.momentum = 0.5;
         }
         (settings.pretrain.trainer.steps, settings.finetune.trainer.steps) = match name {
-            MatcherName::Dhpf => (500, 200),
+            MatcherName::Dhpf => (1000, 200),
             MatcherName::Cats => (300, 60),
-            _ => (150, 60),
+            _ => (600, 60),
         };
         if name == MatcherName::Dhpf {
             settings.pretrain.trainer.gradient_norm = 0.0;

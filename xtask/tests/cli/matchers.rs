@@ -203,6 +203,15 @@ fn an_experiment_fills_its_grid_once() {
         assert!(low <= pck && pck <= high, "{row}");
         assert_eq!(row["seeds"], if row["matcher"] == "hough" { 1 } else { 2 });
     }
+    // Of the two beginnings, for each number of pairs and for the mean over them.
+    let compared = table["comparisons"].as_array().unwrap();
+    assert_eq!(compared.len(), (3 + 1) * 3);
+    let differences = |pairs: &str| {
+        let of_these = compared.iter().filter(|found| found["pairs"] == pairs && found["alpha"] == 0.1);
+        of_these.map(|found| found["difference"].as_f64().unwrap()).sum::<f64>()
+    };
+    let mean = ["0", "4", "all"].map(differences).iter().sum::<f64>() / 3.0;
+    assert!((differences("mean") - mean).abs() < 1e-9, "{} and {mean}", differences("mean"));
     assert!(fs::read_to_string(scene.path("e/nc-net.svg")).unwrap().contains("<svg"));
     // Nothing is done twice, a removed cell is done again to the same bytes but for its time, and the order does not matter.
     let cell = scene.path("e/cells/nc-net_labels_4_1.json");
