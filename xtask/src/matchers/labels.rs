@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use eval::{BenchmarkName, BenchmarkSplit, KeyPointPair, ReadOptions, read_pairs};
 use serde::{Deserialize, Serialize};
+use tracing::info;
 
 use super::pairs::with_points;
 
@@ -46,11 +47,19 @@ impl LabelChoice {
     /// None is left.
     pub fn of(&self, pairs: &[KeyPointPair]) -> Result<Vec<KeyPointPair>> {
         let chosen: Vec<KeyPointPair> = pairs.iter().filter_map(|pair| self.of_pair(pair)).collect();
+        let LabelChoice { least_agreement, least_points } = self;
         if chosen.is_empty() && !pairs.is_empty() {
-            let LabelChoice { least_agreement, least_points } = self;
             bail!(
                 "none of {} pairs has {least_points} points with an agreement of {least_agreement}; lower \
                  labels.least_agreement or labels.least_points",
+                pairs.len()
+            );
+        }
+        let left_out = pairs.len() - chosen.len();
+        if left_out > 0 {
+            info!(
+                "{left_out} of {} pairs are left out: fewer than {least_points} points with an agreement of \
+                 {least_agreement} (labels.least_points, labels.least_agreement)",
                 pairs.len()
             );
         }
