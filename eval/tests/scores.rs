@@ -4,7 +4,7 @@ mod naive;
 
 use eval::{
     Average, Bootstrap, KeyPointImage, KeyPointPair, MethodScores, PairScore, PairSelection, Protocol, ProtocolError,
-    Row, ScoreError, ScoreReport, average, class_means, class_table, identity, score_pair, summary_table,
+    ReadCounts, Row, ScoreError, ScoreReport, average, class_means, class_table, identity, score_pair, summary_table,
 };
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
@@ -349,6 +349,7 @@ fn several_benchmarks_make_one_table() {
         protocol: Protocol::default().to_string(),
         pairs,
         rows,
+        counts: ReadCounts::default(),
     };
     let reports = [
         report(
