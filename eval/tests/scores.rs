@@ -117,6 +117,7 @@ fn answers_that_cannot_be_scored_are_errors() {
 fn averages_by_hand() {
     let score = |class: &str, points, correct| PairScore {
         class: class.to_owned(),
+        images: [1, 2],
         points,
         correct: vec![correct],
         invalid: 0,
@@ -139,6 +140,8 @@ fn averages_by_hand() {
 fn intervals_are_those_of_the_binomial_and_repeat() {
     let score = |index: usize| PairScore {
         class: (index % 4).to_string(),
+        // Images of their own: pairs are independent.
+        images: [2 * index as u64, 2 * index as u64 + 1],
         points: 1,
         correct: vec![usize::from(index % 10 < 3), 1],
         invalid: 0,
