@@ -104,7 +104,10 @@ fn a_file_without_a_size_is_refused_with_the_reason() {
     distinct().write_to(&mut png, ImageFormat::Png).unwrap();
     assert!(matches!(refusal("c.jpg", &png.get_ref()[..20]), Refusal::Damaged { .. }));
     // The size is in the header: what is missing behind it is noticed by whoever decodes it.
-    std::fs::write(folder.path().join("d.jpg"), &png.get_ref()[..60]).unwrap();
+    let cut = folder.path().join("d.jpg");
+    std::fs::write(&cut, &png.get_ref()[..60]).unwrap();
+    assert_eq!(image_size(&cut).unwrap().shown(), SIZE);
+    assert!(matches!(decode(&cut, &DecodeLimits::default()).unwrap_err().refusal, Refusal::Truncated { .. }));
     assert!(matches!(image_size(&folder.path().join("nowhere.png")).unwrap_err().refusal, Refusal::Unreadable(_)));
     assert!(matches!(image_size(folder.path()).unwrap_err().refusal, Refusal::NotAFile));
 }
