@@ -178,6 +178,20 @@ impl KeyPointPair {
         })
     }
 
+    /// What tells the pair's images, source and target, apart from others: a hash of class and file, the same on both sides of
+    /// a pair. A file with objects of two classes is an image of each.
+    pub fn image_ids(&self) -> [u64; 2] {
+        [&self.source, &self.target].map(|image| {
+            // By components: `./a.jpg` is `a.jpg`.
+            let components = image.path.components().map(|part| part.as_os_str().as_encoded_bytes());
+            let parts = std::iter::once(self.class.as_bytes()).chain(components);
+            // FNV-1a: experiments keep the ids, so they must not depend on the version of a library.
+            parts
+                .flat_map(|part| part.iter().copied().chain([0]))
+                .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+        })
+    }
+
     /// The same pair with source and target exchanged, under the same id.
     pub fn reversed(self) -> Self {
         Self { source: self.target, target: self.source, ..self }

@@ -11,8 +11,8 @@
 //! The way of the data, each step usable alone:
 //!
 //! 1. A reader turns a folder into [`KeyPointImage`]s: [`read_willow`] for WILLOW-ObjectClass and PF-WILLOW. No pixel is
-//!    decoded. [`PairSelection`] turns images into [`KeyPointPair`]s; readers of benchmarks with pair lists make pairs
-//!    themselves.
+//!    decoded; sizes are those of what `sc_imagenet::decode` decodes. [`PairSelection`] turns images into
+//!    [`KeyPointPair`]s; readers of benchmarks with pair lists make pairs themselves.
 //! 2. Any matcher answers `pair.source.points` with as many points in the target. [`PredictionCache`] keeps the answers
 //!    in a file, so that a killed evaluation goes on and a new protocol does not run the matcher again. [`identity`] is the
 //!    matcher that does not look.
@@ -20,8 +20,8 @@
 //!    of many, and [`ScoreReport`] sets methods side by side, as JSON and as a table.
 //! 4. [`draw_matches`] and [`warp_source`] show what a number hides.
 //!
-//! Points are `[x, y]` in pixels of the original image, the centre of its top-left pixel being `[0, 0]`. Scoring
-//! runs no network and knows no tensor; the matchers that learn are in [`matcher`], behind the feature `matchers`.
+//! Points are `[x, y]` in pixels of the original image as it is shown (with its EXIF orientation), the centre of its
+//! top-left pixel being `[0, 0]`. Scoring runs no network and knows no tensor; the matchers that learn are in [`matcher`], behind the feature `matchers`.
 //!
 //! ```
 //! use eval::{Bootstrap, KeyPointImage, MethodScores, PairSelection, Protocol, ScoreReport, identity, score_pair};
@@ -82,13 +82,13 @@ mod willow;
 pub use average::{Bootstrap, Pck, average, class_means};
 pub use baseline::identity;
 pub use benchmarks::{
-    BenchmarkError, BenchmarkName, BenchmarkSplit, CSV_TEMPLATE, CaltechPair, CaltechRow, JSONL_TEMPLATE, LeakReport,
-    OutlinedImage, PASCAL_CLASSES, PairFile, PairFileImage, PairName, PfPascalAnnotation, PfPascalRow, PfWillowRow,
-    ReadOptions, ReadPairs, SpairSize, TSS_SUBSETS, TableImage, TableRow, TssPair, UnknownBenchmark, leak_free,
-    missing_images, parse_ap_10k_image, parse_ap_10k_pair, parse_caltech_list, parse_csv_table, parse_jsonl_table,
-    parse_pair_layout, parse_pf_pascal_annotation, parse_pf_pascal_list, parse_pf_willow_list, parse_sc_imagenet_pair,
-    parse_spair_image, parse_spair_pair, parse_tss_flip, read_caltech, read_caltech_list, read_pairs,
-    read_pf_pascal_list, read_tss,
+    AnnotationError, AnnotationFrame, BenchmarkError, BenchmarkName, BenchmarkSplit, CSV_TEMPLATE, CaltechPair,
+    CaltechPairs, CaltechRow, JSONL_TEMPLATE, LeakReport, Oddity, OddityCount, OutlinedImage, PASCAL_CLASSES, PairFile,
+    PairFileImage, PairName, PfPascalAnnotation, PfPascalRow, PfWillowRow, ReadCounts, ReadOptions, ReadPairs,
+    SpairSize, TSS_SUBSETS, TableImage, TableRow, TssPair, UnknownBenchmark, UnknownFrame, leak_free, missing_images,
+    parse_ap_10k_image, parse_ap_10k_pair, parse_caltech_list, parse_csv_table, parse_jsonl_table, parse_pair_layout,
+    parse_pf_pascal_annotation, parse_pf_pascal_list, parse_pf_willow_list, parse_sc_imagenet_pair, parse_spair_image,
+    parse_spair_pair, parse_tss_flip, read_caltech, read_caltech_list, read_pairs, read_pf_pascal_list, read_tss,
 };
 pub use confusion::{ConfusionScore, Rivals, score_confusion};
 pub use difficulty::{DifficultyField, DifficultyRow, difficulty_rows, difficulty_table};
@@ -120,7 +120,5 @@ pub use predictions::{CacheKey, Prediction, PredictionCache, PredictionsError, p
 pub use protocol::{Average, Direction, Frame, Length, Protocol, ProtocolError};
 pub use published::{PublishedScore, published_scores};
 pub use report::{MethodScores, Row, ScoreReport, class_table, summary_table};
-pub use tss::{
-    FlowScore, FlowScoreError, ForegroundError, TSS_ALPHA, TssScores, TssSubset, read_foreground, score_flow,
-};
+pub use tss::{FlowScore, FlowScoreError, TSS_ALPHA, TssScores, TssSubset, read_foreground, score_flow};
 pub use willow::{WillowError, WillowImages, read_willow, write_key_points};

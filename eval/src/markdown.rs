@@ -28,6 +28,9 @@ impl ScoreReport {
             (escaped(method), cells.collect())
         });
         push_table(&mut text, "method", header, lines);
+        for sentence in self.counts.sentences() {
+            let _ = writeln!(text, "\n{}", escaped(&sentence));
+        }
         text
     }
 

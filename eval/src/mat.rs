@@ -2,7 +2,8 @@
 //!
 //! The layout is that of "MAT-File Format", The MathWorks: a header of 128 bytes, then tagged elements, each either a
 //! matrix or a zlib stream that holds one. Only real, dense, two-dimensional numeric arrays are read; anything else in
-//! the file is stepped over. No input makes the reader panic, or allocate more than a small multiple of the file's size.
+//! the file is stepped over: of an array that is not the wanted one nothing is looked at, or decompressed, behind its name.
+//! No input makes the reader panic, or allocate more than a small multiple of the file's size.
 
 use std::fs;
 use std::io::{self, Read};
@@ -14,7 +15,10 @@ use thiserror::Error;
 /// A file larger than this is refused before it is read: annotation files have a few hundred bytes.
 const LARGEST_FILE: u64 = 64 << 20;
 
-/// A compressed element may grow to this many times its size, and [`FREE_GROWTH`] more: a zlib bomb is refused.
+/// Flags, dimensions and name of an array fit in so many bytes, or are damaged.
+const LARGEST_HEADER: u64 = 4 << 10;
+
+/// The wanted array may grow to this many times its compressed size, and [`FREE_GROWTH`] more: a zlib bomb is refused.
 const LARGEST_GROWTH: u64 = 64;
 const FREE_GROWTH: u64 = 64 << 10;
 
@@ -33,6 +37,12 @@ const MATRIX: u32 = 14;
 const COMPRESSED: u32 = 15;
 const DOUBLE_CLASS: u32 = 6;
 const NUMERIC_CLASSES: std::ops::RangeInclusive<u32> = 6..=15;
+/// An object of a class of MATLAB's own, such as `string` or `table`: it has no dimensions before its name.
+const OPAQUE_CLASS: u32 = 17;
+/// Types of elements that version 5 files may have, but for what is read here: text and numbers outside of arrays.
+const OTHER_ELEMENTS: std::ops::RangeInclusive<u32> = 1..=18;
+/// The bits of an array's flags that are its class.
+const CLASS: u32 = 0xff;
 const COMPLEX_FLAG: u32 = 0x0800;
 
 /// A real matrix, stored column by column as MATLAB does.
@@ -180,25 +190,29 @@ pub fn parse_matrix(bytes: &[u8], variable: &str) -> Result<Matrix, MatProblem> 
     let mut found = Vec::new();
     while !file.at_end() {
         let start = file.offset;
-        let (kind, content) = file.next("an element")?;
-        let inflated;
-        let array = match kind {
-            MATRIX => Array::parse(content, big_endian)?,
-            COMPRESSED => {
-                inflated = inflate(content, start)?;
-                let mut inner = Elements { bytes: &inflated, offset: 0, big_endian };
-                match inner.next("a compressed array")? {
-                    (MATRIX, content) => Array::parse(content, big_endian)?,
-                    (kind, _) => return Err(MatProblem::Damaged(format!("a compressed element of type {kind}"))),
+        let name = match file.next("an element")? {
+            (MATRIX, content) => {
+                let array = Array::parse(content, big_endian)?;
+                if array.name == variable {
+                    return array.into_matrix();
                 }
+                array.name
             }
-            kind => return Err(MatProblem::Damaged(format!("an element of type {kind} at byte {start}"))),
+            (COMPRESSED, content) => {
+                let name = compressed_name(content, start, big_endian)?;
+                if name == variable {
+                    let inflated = inflate(content, start)?;
+                    let array = Elements { bytes: &inflated, offset: 0, big_endian }.next("a compressed array")?.1;
+                    return Array::parse(array, big_endian)?.into_matrix();
+                }
+                name
+            }
+            (kind, _) if OTHER_ELEMENTS.contains(&kind) => continue,
+            (kind, _) => return Err(MatProblem::Damaged(format!("an element of type {kind} at byte {start}"))),
         };
-        if array.name == variable {
-            return array.into_matrix();
-        }
-        if found.len() < MOST_NAMES {
-            found.push(array.name);
+        // What MATLAB keeps of its objects is an array without a name.
+        if found.len() < MOST_NAMES && !name.is_empty() {
+            found.push(name);
         }
     }
     Err(MatProblem::MissingVariable { wanted: variable.to_owned(), found })
@@ -260,6 +274,23 @@ fn check_header(bytes: &[u8]) -> Result<bool, MatProblem> {
     }
 }
 
+/// The name of the array in a compressed element; what stands behind it may be of any size, and damaged.
+fn compressed_name(content: &[u8], offset: usize, big_endian: bool) -> Result<String, MatProblem> {
+    let mut start = Vec::new();
+    let read = ZlibDecoder::new(content).take(LARGEST_HEADER).read_to_end(&mut start);
+    let mut inner = Elements { bytes: &start, offset: 0, big_endian };
+    let name = match (inner.word("a compressed array"), inner.word("a compressed array")) {
+        (Ok(MATRIX), Ok(_)) => Array::parse(&start[inner.offset..], big_endian).map(|array| array.name),
+        (Ok(kind), Ok(_)) => Err(MatProblem::Damaged(format!("a compressed element of type {kind}"))),
+        (Err(problem), _) | (_, Err(problem)) => Err(problem),
+    };
+    match read {
+        Err(error) if name.is_err() => Err(MatProblem::Compression { offset, reason: error.to_string() }),
+        _ => name,
+    }
+}
+
+/// The whole of a compressed element.
 fn inflate(content: &[u8], offset: usize) -> Result<Vec<u8>, MatProblem> {
     let limit = content.len() as u64 * LARGEST_GROWTH + FREE_GROWTH;
     let damaged = |reason: String| MatProblem::Compression { offset, reason };
@@ -354,9 +385,12 @@ impl<'a> Array<'a> {
                 return Err(MatProblem::Damaged(format!("array flags of type {kind} and {} bytes", flags.len())));
             }
         };
-        let dimensions = match parts.next("array dimensions")? {
-            (INT32, bytes) => numbers(bytes, big_endian).map(i32::from_ne_bytes).collect(),
-            (kind, _) => return Err(MatProblem::Damaged(format!("array dimensions of type {kind}"))),
+        let dimensions = match flags & CLASS {
+            OPAQUE_CLASS => Vec::new(),
+            _ => match parts.next("array dimensions")? {
+                (INT32, bytes) => numbers(bytes, big_endian).map(i32::from_ne_bytes).collect(),
+                (kind, _) => return Err(MatProblem::Damaged(format!("array dimensions of type {kind}"))),
+            },
         };
         let name = match parts.next("array name")? {
             (INT8, name) if name.len() > LONGEST_NAME => {
@@ -369,10 +403,10 @@ impl<'a> Array<'a> {
     }
 
     fn into_matrix(mut self) -> Result<Matrix, MatProblem> {
-        let class = self.flags & 0xff;
+        let class = self.flags & CLASS;
         let not_a_matrix = |name: String, what: String| MatProblem::NotAMatrix { name, what };
         if !NUMERIC_CLASSES.contains(&class) {
-            return Err(not_a_matrix(self.name, format!("an array of class {class} (cell, struct, text or sparse)")));
+            return Err(not_a_matrix(self.name, class_name(class)));
         }
         if self.flags & COMPLEX_FLAG != 0 {
             return Err(not_a_matrix(self.name, "complex".to_owned()));
@@ -392,6 +426,20 @@ impl<'a> Array<'a> {
             }
         }
     }
+}
+
+fn class_name(class: u32) -> String {
+    let name = match class {
+        1 => "a cell array",
+        2 => "a struct",
+        3 => "an object",
+        4 => "text",
+        5 => "a sparse array",
+        16 => "a function",
+        OPAQUE_CLASS => "an object of MATLAB's own, such as a string or a table",
+        other => return format!("an array of the unknown class {other}"),
+    };
+    name.to_owned()
 }
 
 /// MATLAB stores doubles that happen to be integers in the smallest type that holds them, so every type is decoded.

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! - `pair`: [the pair's id](crate::KeyPointPair::id).
-//! - `points`: one `[x, y]` a point asked, in the order asked, in pixels of the original image predicted in, the centre of its
-//!   top-left pixel being `[0, 0]`. `null`, or the `NaN`, `Infinity` and `-Infinity` that Python writes, is no prediction:
+//! - `points`: one `[x, y]` a point asked, in the order asked, in pixels of the original image predicted in as it is shown (with
+//!   its EXIF orientation, whatever frame the data set's points are in), the centre of its top-left pixel being `[0, 0]`. `null`, or the `NaN`, `Infinity` and `-Infinity` that Python writes, is no prediction:
 //!   such a point is scored as wrong and counted as invalid.
 //! - `confidence`, optional: one number a point.
 //! - `unshared_confidence`, optional: one number a key point that the image asked in shows and the other one does not, in

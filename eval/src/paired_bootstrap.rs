@@ -1,8 +1,8 @@
 //! Is one method better than another, and how sure is that?
 //!
 //! Two methods scored on the same pairs fail on the same hard ones, so the interval of their difference is far narrower
-//! than their own intervals suggest. The paired bootstrap draws pairs once and averages both methods over the same
-//! draw.
+//! than their own intervals suggest. The paired bootstrap draws the pairs' images once, as [`average`](crate::average()) does,
+//! and averages both methods over the same draw.
 
 use crate::average::{Bootstrap, Terms, quantile, resample};
 use crate::pck::PairScore;
@@ -24,8 +24,8 @@ pub struct PairedDifference {
 }
 
 /// Compares two methods' scores on the same pairs, in the same order, at each threshold: the difference of the
-/// averages, with the percentile interval of a bootstrap over pairs (within each class where the average is by
-/// category). Without resamples the interval is the difference itself, and both shares are 0.
+/// averages, with the percentile interval of a bootstrap over the pairs' images (those of `a`), which weighs the pairs of both
+/// methods alike. Without resamples the interval is the difference itself, and both shares are 0.
 ///
 /// # Panics
 ///
@@ -42,10 +42,10 @@ pub fn paired_bootstrap(
         let (of_a, of_b) = ((&of_a.class, of_a.points), (&of_b.class, of_b.points));
         assert_eq!(of_a, of_b, "pair {index} is not the same for both methods (class, points)");
     }
-    let [of_a, of_b] = [a, b].map(|scores| Terms::new(scores, average));
+    let [of_a, of_b] = [a, b].map(|scores| Terms::new(scores, a, average));
     assert_eq!(of_a.thresholds(), of_b.thresholds(), "the methods were scored at different thresholds");
     let [values_a, values_b] = [&of_a, &of_b].map(Terms::value);
-    // One seed makes one stream of draws, and both methods have the same groups.
+    // One seed makes one stream of draws, and both methods have the same images and groups.
     let resampled = resample(&of_a, bootstrap).into_iter().zip(resample(&of_b, bootstrap));
     let compared = values_a.into_iter().zip(values_b).zip(resampled).map(|((a, b), (of_a, of_b))| {
         let difference = a - b;

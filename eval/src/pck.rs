@@ -33,6 +33,8 @@ impl Direction {
 pub struct PairScore {
     /// The class of the pair.
     pub class: String,
+    /// What tells its images apart: [`KeyPointPair::image_ids`]. Intervals resample images.
+    pub images: [u64; 2],
     /// How many points were asked; at least 1.
     pub points: usize,
     /// How many were right, in the order of the protocol's thresholds.
@@ -78,6 +80,7 @@ pub fn score_pair(pair: &KeyPointPair, predicted: &[[f32; 2]], protocol: &Protoc
     let right = |alpha: &f64| distances.iter().filter(|distance| ruler.within(**distance, *alpha)).count();
     Ok(PairScore {
         class: pair.class.clone(),
+        images: pair.image_ids(),
         points: truth.len(),
         correct: protocol.alphas.iter().map(right).collect(),
         invalid: predicted.iter().filter(|point| !point.iter().all(|x| x.is_finite())).count(),

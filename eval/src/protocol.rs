@@ -10,7 +10,7 @@ use thiserror::Error;
 /// The frame in which distances are measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Frame {
-    /// `original`: pixels of the image as its file has it.
+    /// `original`: pixels of the image at its own size, as it is shown.
     Original,
     /// `stretched:S`: the image squashed to S×S pixels, each axis by its own scale.
     Stretched(u32),

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde::{Deserialize, Serialize};
 
 use crate::average::{Bootstrap, Pck, average, class_means};
+use crate::benchmarks::ReadCounts;
 use crate::pck::PairScore;
 use crate::protocol::Protocol;
 
@@ -43,8 +44,11 @@ pub struct Row {
 ///
 /// ```json
 /// {"benchmark": "…", "protocol": "frame=original,…", "pairs": 500,
-///  "rows": [{"method": "identity", "alpha": 0.1, "pck": 11.6, "low": 10.2, "high": 13.1}]}
+///  "rows": [{"method": "identity", "alpha": 0.1, "pck": 11.6, "low": 10.2, "high": 13.1}],
+///  "counts": {"points_outside": {"count": 3, "first": "…"}}}
 /// ```
+///
+/// `counts` is not there where there is nothing to count.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ScoreReport {
     /// What was scored on.
@@ -55,6 +59,9 @@ pub struct ScoreReport {
     pub pairs: usize,
     /// Method by method, and within each threshold by threshold.
     pub rows: Vec<Row>,
+    /// What the benchmark's reader took although it is odd; `new` leaves it empty.
+    #[serde(default, skip_serializing_if = "ReadCounts::is_empty")]
+    pub counts: ReadCounts,
 }
 
 impl ScoreReport {
@@ -78,11 +85,12 @@ impl ScoreReport {
                 high: 100.0 * high,
             }));
         }
-        Self { benchmark: benchmark.to_owned(), protocol: protocol.to_string(), pairs, rows }
+        let (benchmark, protocol) = (benchmark.to_owned(), protocol.to_string());
+        Self { benchmark, protocol, pairs, rows, counts: ReadCounts::default() }
     }
 
-    /// A table with a line a method and a column a threshold, headed by benchmark, protocol and number of pairs; with
-    /// `intervals`, each number is followed by its 95 % interval.
+    /// A table with a line a method and a column a threshold, headed by benchmark, protocol and number of pairs, and a line a
+    /// count below it; with `intervals`, each number is followed by its 95 % interval.
     pub fn table(&self, intervals: bool) -> String {
         let mut alphas: Vec<f64> = Vec::new();
         let mut methods: Vec<&str> = Vec::new();
@@ -105,7 +113,8 @@ impl ScoreReport {
         });
         let header = std::iter::once("PCK (%)".to_owned()).chain(alphas.iter().map(|alpha| format!("@{alpha:.2}")));
         let title = format!("{}, {} pairs, {}\n", self.benchmark, self.pairs, self.protocol);
-        title + &aligned(std::iter::once(header.collect()).chain(lines).collect())
+        let table = aligned(std::iter::once(header.collect()).chain(lines).collect());
+        format!("{title}{table}{}", self.counts)
     }
 }
 

@@ -12,10 +12,9 @@
 //! caller's work, mirrored by [`Flow::mirrored`] where the pair is flipped and the matcher saw the other image as it
 //! is.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use image::{ImageError, ImageReader};
+use sc_imagenet::{DecodeError, DecodeLimits, decode};
 use thiserror::Error;
 
 use crate::flow::{Flow, is_known};
@@ -108,38 +107,14 @@ pub fn score_flow(
     if score.pixels == 0 { Err(FlowScoreError::NoPixels { foreground: foreground.is_some() }) } else { Ok(score) }
 }
 
-/// A mask image that cannot be read.
-#[derive(Debug, Error)]
-pub enum ForegroundError {
-    /// The operating system refused.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The file is no image that can be decoded.
-    #[error("{}: cannot decode the mask: {source}; is the file whole?", path.display())]
-    Image {
-        /// The file.
-        path: PathBuf,
-        /// What the decoder said.
-        source: ImageError,
-    },
-}
-
 /// Reads a mask of TSS: every pixel that is not black is foreground. Some files mark it with 255, others with 1.
 ///
 /// # Errors
 ///
-/// [`ForegroundError`] with the path.
-pub fn read_foreground(path: &Path) -> Result<ObjectMask, ForegroundError> {
-    let io = |source| ForegroundError::Io { path: path.to_owned(), source };
-    let reader = ImageReader::open(path).map_err(io)?.with_guessed_format().map_err(io)?;
-    let image = reader.decode().map_err(|source| ForegroundError::Image { path: path.to_owned(), source })?;
-    let pixels = image.to_luma8();
-    Ok(ObjectMask::from_pixels(pixels.dimensions(), pixels.iter().map(|value| *value > 0).collect()))
+/// A file that cannot be read or decoded.
+pub fn read_foreground(path: &Path) -> Result<ObjectMask, DecodeError> {
+    let pixels = decode(path, &DecodeLimits { min_side: 1, ..DecodeLimits::default() })?;
+    Ok(ObjectMask::from_pixels(pixels.dimensions(), pixels.pixels().map(|pixel| pixel.0 != [0; 3]).collect()))
 }
 
 /// The score of TSS as it is published.

@@ -1,17 +1,20 @@
 //! WILLOW-ObjectClass and PF-WILLOW: a folder of class folders, each with images and `.mat` files of the same stem.
 //!
-//! A `.mat` file holds `pts_coord`, a matrix of two rows (x, then y) and one column a key point. Coordinates are taken as
-//! they stand: the files do not say whether the first pixel is 0 or 1, every public evaluation reads them unshifted, and
-//! PCK between two images annotated alike does not depend on it. A coordinate that is not finite marks an absent point.
+//! A `.mat` file holds `pts_coord`, a matrix of two rows (x, then y) and one column a key point; (NaN, NaN) or (−1, −1) is a
+//! point that the image does not show. Coordinates are taken as they stand: the files do not say whether the first pixel is
+//! 0 or 1, every public evaluation reads them unshifted, and PCK between two images annotated alike does not depend on it.
+//! They are in the pixels as stored: MATLAB, with which the data sets were annotated, passes over an EXIF orientation.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use image::{ImageError, ImageReader};
+use sc_imagenet::{DecodeError, Refusal, image_size};
 use thiserror::Error;
 
+use crate::benchmarks::checks::{AnnotationError, AnnotationFrame, Checks, Place};
+use crate::benchmarks::read_counts::ReadCounts;
 use crate::key_points::{KeyPointImage, Split};
 use crate::mat::{MatError, Matrix, read_matrix, write_matrix};
 
@@ -23,8 +26,10 @@ const IMAGE_EXTENSIONS: [&str; 5] = ["png", "jpg", "jpeg", "bmp", "webp"];
 pub struct WillowImages {
     /// The split's images that have key points, by class and then by file name.
     pub images: Vec<KeyPointImage>,
-    /// The split's images without a `.mat` file, or with one in which no point is finite: to be told to the user.
+    /// The split's images without a `.mat` file, or with one in which every point is absent: to be told to the user.
     pub without_key_points: Vec<PathBuf>,
+    /// What was taken although it is odd.
+    pub counts: ReadCounts,
 }
 
 /// Why a folder of images and key points could not be read.
@@ -48,13 +53,16 @@ pub enum WillowError {
     #[error("{} and {} have the same name but for the extension; remove one", .0.display(), .1.display())]
     SameStem(PathBuf, PathBuf),
     /// The header of an image could not be read.
-    #[error("{}: cannot read the image's size: {source}; is the file whole?", path.display())]
+    #[error("{}: cannot read the image's size: it {source}", path.display())]
     Image {
         /// The image.
         path: PathBuf,
-        /// What the decoder said.
-        source: ImageError,
+        /// Why.
+        source: Refusal,
     },
+    /// A point cannot be meant.
+    #[error(transparent)]
+    Annotation(#[from] AnnotationError),
     /// The key points' file could not be read or written.
     #[error(transparent)]
     Mat(#[from] MatError),
@@ -79,7 +87,17 @@ pub enum WillowError {
 ///
 /// [`WillowError`] with the path of what is missing or damaged.
 pub fn read_willow(root: &Path, split: Split) -> Result<WillowImages, WillowError> {
-    let mut found = WillowImages { images: Vec::new(), without_key_points: Vec::new() };
+    read_willow_in(root, split, None)
+}
+
+/// As [`read_willow`]; `annotated_in` is the frame that points are in where somebody says that it is not the stored one.
+pub(crate) fn read_willow_in(
+    root: &Path,
+    split: Split,
+    annotated_in: Option<AnnotationFrame>,
+) -> Result<WillowImages, WillowError> {
+    let mut checks = Checks::new(AnnotationFrame::Stored, annotated_in);
+    let (mut images_found, mut without_key_points) = (Vec::new(), Vec::new());
     let mut any_image = false;
     for folder in entries(root)?.into_values().filter(|path| path.is_dir()) {
         let class = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -87,16 +105,33 @@ pub fn read_willow(root: &Path, split: Split) -> Result<WillowImages, WillowErro
         check_stems(&images)?;
         any_image |= !images.is_empty();
         for path in images.into_iter().enumerate().filter(|(index, _)| split.contains(*index)).map(|(_, path)| path) {
-            let key_points = read_key_points(&path.with_extension("mat"))?;
-            if key_points.iter().all(Option::is_none) {
-                found.without_key_points.push(path);
+            let mat = path.with_extension("mat");
+            let annotated = read_key_points(&mat)?;
+            if annotated.iter().all(Option::is_none) {
+                without_key_points.push(path);
                 continue;
             }
-            let size = image_size(&path)?;
-            found.images.push(KeyPointImage { path, class: class.clone(), size, key_points, object_box: None });
+            let size = image_size(&path)
+                .map_err(|DecodeError { path, refusal: source }| WillowError::Image { path, source })?;
+            let canvas = checks.canvas(&path, size, None, None)?;
+            let mut key_points = Vec::with_capacity(annotated.len());
+            for (column, point) in (1..).zip(annotated) {
+                let field = || format!("{VARIABLE}(:, {column})");
+                let point = point.map(|point| checks.point_unless_minus_one(&canvas, point, Place::file(&mat), field));
+                key_points.push(point.transpose()?.flatten());
+            }
+            if key_points.iter().all(Option::is_none) {
+                without_key_points.push(path);
+                continue;
+            }
+            let class = class.clone();
+            images_found.push(KeyPointImage { path, class, size: canvas.size(), key_points, object_box: None });
         }
     }
-    if any_image { Ok(found) } else { Err(WillowError::NoImages(root.to_owned())) }
+    if !any_image {
+        return Err(WillowError::NoImages(root.to_owned()));
+    }
+    Ok(WillowImages { images: images_found, without_key_points, counts: checks.counts })
 }
 
 /// Writes an image's key points as the `.mat` file that [`read_willow`] reads; absent points become NaN.
@@ -109,7 +144,7 @@ pub fn write_key_points(path: &Path, key_points: &[Option<[f32; 2]>]) -> Result<
     write_matrix(path, VARIABLE, &Matrix::from_columns(2, key_points.len(), values))
 }
 
-/// The key points of one `.mat` file; none where there is no such file.
+/// The key points of one `.mat` file, as they stand but for (NaN, NaN); none where there is no such file.
 fn read_key_points(path: &Path) -> Result<Vec<Option<[f32; 2]>>, WillowError> {
     let matrix = match read_matrix(path, VARIABLE) {
         Err(MatError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -119,7 +154,7 @@ fn read_key_points(path: &Path) -> Result<Vec<Option<[f32; 2]>>, WillowError> {
         return Err(WillowError::Shape { path: path.to_owned(), rows: matrix.rows(), columns: matrix.columns() });
     }
     let point = |column| [matrix.get(0, column) as f32, matrix.get(1, column) as f32];
-    Ok((0..matrix.columns()).map(point).map(|point| point.iter().all(|x| x.is_finite()).then_some(point)).collect())
+    Ok((0..matrix.columns()).map(point).map(|point| (!point.iter().all(|x| x.is_nan())).then_some(point)).collect())
 }
 
 /// The visible entries of a folder, by file name.
@@ -148,10 +183,4 @@ fn check_stems(images: &[PathBuf]) -> Result<(), WillowError> {
         }
     }
     Ok(())
-}
-
-fn image_size(path: &Path) -> Result<(u32, u32), WillowError> {
-    let io = |source| WillowError::Io { path: path.to_owned(), source };
-    let reader = ImageReader::open(path).map_err(io)?.with_guessed_format().map_err(io)?;
-    reader.into_dimensions().map_err(|source| WillowError::Image { path: path.to_owned(), source })
 }

@@ -122,10 +122,139 @@ fn what_is_no_real_matrix_is_refused() {
 }
 
 #[test]
-fn a_zlib_bomb_is_refused() {
-    let bomb = with_element(&written("x", &matrix()), 15, &deflate(&vec![0; 50 << 20]));
+fn a_zlib_bomb_is_refused_where_it_is_the_wanted_variable() {
+    let bomb = compressed(&written("x", &Matrix::from_columns(1, 4 << 20, vec![0.0; 4 << 20])));
     let problem = parse_matrix(&bomb, "x").unwrap_err();
     assert!(problem.to_string().contains("bytes grow to more than"), "{problem}");
+    let nothing = with_element(&written("x", &matrix()), 15, &deflate(&vec![0; 1 << 20]));
+    assert!(matches!(parse_matrix(&nothing, "x"), Err(MatProblem::Damaged(_))));
+}
+
+/// An element, padded.
+fn element(kind: u32, content: &[u8]) -> Vec<u8> {
+    let mut bytes = [&kind.to_le_bytes()[..], &(content.len() as u32).to_le_bytes(), content].concat();
+    bytes.resize(bytes.len().next_multiple_of(8), 0);
+    bytes
+}
+
+/// An array of a class: its flags, and what stands behind them.
+fn array(class: u32, rest: &[Vec<u8>]) -> Vec<u8> {
+    element(14, &[element(6, &[class.to_le_bytes(), 0u32.to_le_bytes()].concat()), rest.concat()].concat())
+}
+
+fn dimensions(sides: &[i32]) -> Vec<u8> {
+    element(5, &sides.iter().flat_map(|side| side.to_le_bytes()).collect::<Vec<_>>())
+}
+
+/// What MATLAB may save beside key points, each under the name `other`, and what the reader calls it.
+fn others() -> Vec<(&'static str, Vec<u8>)> {
+    let name = || element(1, b"other");
+    let doubles = |values: &[f64]| element(9, &values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<_>>());
+    let words = |values: &[i32]| element(5, &values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<_>>());
+    let unnamed = array(6, &[dimensions(&[1, 1]), element(1, b""), doubles(&[7.0])]);
+    vec![
+        ("text", array(4, &[dimensions(&[1, 3]), name(), element(16, b"car")])),
+        (
+            "text",
+            array(
+                4,
+                &[
+                    dimensions(&[1, 3]),
+                    name(),
+                    element(17, "cär".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>().as_slice()),
+                ],
+            ),
+        ),
+        // A string of MATLAB's own: no dimensions; the name, the system and the class follow the flags.
+        (
+            "an object of MATLAB's own, such as a string or a table",
+            array(
+                17,
+                &[
+                    name(),
+                    element(1, b"MCOS"),
+                    element(1, b"string"),
+                    array(13, &[dimensions(&[6, 1]), element(1, b""), element(6, &[0; 24])]),
+                ],
+            ),
+        ),
+        ("a function", array(16, &[dimensions(&[1, 1]), name(), unnamed.clone()])),
+        ("a cell array", array(1, &[dimensions(&[1, 2]), name(), unnamed.clone(), unnamed.clone()])),
+        (
+            "a struct",
+            array(
+                2,
+                &[dimensions(&[1, 1]), name(), element(5, &4i32.to_le_bytes()), element(1, b"xy\0\0"), unnamed.clone()],
+            ),
+        ),
+        (
+            "an object",
+            array(
+                3,
+                &[
+                    dimensions(&[1, 1]),
+                    name(),
+                    element(1, b"class"),
+                    element(5, &4i32.to_le_bytes()),
+                    element(1, b"xy\0\0"),
+                    unnamed,
+                ],
+            ),
+        ),
+        ("a sparse array", array(5, &[dimensions(&[2, 2]), name(), words(&[0]), words(&[0, 1, 1]), doubles(&[3.0])])),
+        ("complex", array(6 | 0x0800, &[dimensions(&[1, 1]), name(), doubles(&[1.0]), doubles(&[2.0])])),
+        ("an array of 3 dimensions", array(9, &[dimensions(&[2, 2, 1]), name(), element(2, &[1, 2, 3, 4])])),
+    ]
+}
+
+#[test]
+fn whatever_stands_beside_the_wanted_variable_is_stepped_over() {
+    let wanted = written("pts_coord", &matrix());
+    let (header, points) = wanted.split_at(128);
+    for (what, other) in others() {
+        for other in [other.clone(), element(15, &deflate(&other))] {
+            // A compressed element has no padding.
+            let length = 8 + u32::from_le_bytes(other[4..8].try_into().unwrap()) as usize;
+            let other = if other[0] == 15 { &other[..length] } else { &other[..] };
+            for file in [[header, other, points].concat(), [header, points, other].concat()] {
+                assert_same(&parse_matrix(&file, "pts_coord").unwrap(), &matrix());
+                let problem = parse_matrix(&file, "other").unwrap_err();
+                assert_eq!(problem.to_string(), format!("the variable `other` is {what}, not a real matrix"));
+                let problem = parse_matrix(&file, "kps").unwrap_err().to_string();
+                assert!(problem.contains("pts_coord") && problem.contains("other"), "{problem}");
+            }
+        }
+    }
+    // All of them, the array without a name that MATLAB keeps of its objects, and text outside of any array.
+    let unnamed = array(9, &[dimensions(&[1, 4]), element(1, b""), element(2, &[0; 4])]);
+    let all: Vec<u8> = others().into_iter().flat_map(|(_, other)| other).collect();
+    let file = [header, &all, &unnamed, &element(16, b"note"), points].concat();
+    assert_same(&parse_matrix(&file, "pts_coord").unwrap(), &matrix());
+    let problem = parse_matrix(&file, "kps").unwrap_err().to_string();
+    assert!(problem.ends_with("other, pts_coord)") && !problem.contains(", ,"), "{problem}");
+}
+
+#[test]
+fn integer_arrays_are_read_where_they_are_wanted() {
+    for (class, kind, values) in [(8, 1, vec![5, 251]), (9, 2, vec![5, 251]), (10, 3, vec![5, 0, 251, 255])] {
+        let file = [vec![b' '; 124], vec![0, 1, b'I', b'M']].concat();
+        let file = [file, array(class, &[dimensions(&[1, 2]), element(1, b"kps"), element(kind, &values)])].concat();
+        let read = parse_matrix(&file, "kps").unwrap();
+        let second = if kind == 2 { 251.0 } else { -5.0 };
+        assert_eq!((read.get(0, 0), read.get(0, 1)), (5.0, second), "class {class}");
+    }
+}
+
+#[test]
+fn damage_behind_the_name_of_another_variable_is_not_looked_at() {
+    let wanted = written("pts_coord", &matrix());
+    let other = Matrix::from_columns(1, 5000, (0..5000).map(|value| f64::from(value).sin()).collect());
+    let mut other = compressed(&written("other", &other));
+    let middle = 128 + 8 + (other.len() - 136) / 2;
+    other[middle..middle + 40].fill(0xAA);
+    let file = [&other[..], &wanted[128..]].concat();
+    assert_same(&parse_matrix(&file, "pts_coord").unwrap(), &matrix());
+    assert!(parse_matrix(&file, "other").is_err());
 }
 
 #[test]

@@ -4,7 +4,7 @@ mod naive;
 
 use eval::{
     Average, Bootstrap, KeyPointImage, KeyPointPair, MethodScores, PairScore, PairSelection, Protocol, ProtocolError,
-    Row, ScoreError, ScoreReport, average, class_means, class_table, identity, score_pair, summary_table,
+    ReadCounts, Row, ScoreError, ScoreReport, average, class_means, class_table, identity, score_pair, summary_table,
 };
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
@@ -117,6 +117,7 @@ fn answers_that_cannot_be_scored_are_errors() {
 fn averages_by_hand() {
     let score = |class: &str, points, correct| PairScore {
         class: class.to_owned(),
+        images: [1, 2],
         points,
         correct: vec![correct],
         invalid: 0,
@@ -139,6 +140,8 @@ fn averages_by_hand() {
 fn intervals_are_those_of_the_binomial_and_repeat() {
     let score = |index: usize| PairScore {
         class: (index % 4).to_string(),
+        // Images of their own: pairs are independent.
+        images: [2 * index as u64, 2 * index as u64 + 1],
         points: 1,
         correct: vec![usize::from(index % 10 < 3), 1],
         invalid: 0,
@@ -349,6 +352,7 @@ fn several_benchmarks_make_one_table() {
         protocol: Protocol::default().to_string(),
         pairs,
         rows,
+        counts: ReadCounts::default(),
     };
     let reports = [
         report(

@@ -26,7 +26,7 @@ fn names(root: &Path, split: Split) -> Vec<String> {
 fn reads_classes_sizes_and_points() {
     let root = tempfile::tempdir().unwrap();
     let root = root.path();
-    let ten: Points = (0..10).map(|i| Some([i as f32 + 0.25, 7.5 * i as f32])).collect();
+    let ten: Points = (0..10).map(|i| Some([i as f32 + 0.25, 1.5 * i as f32])).collect();
     let mut eight: Points = ten[..8].to_vec();
     eight[3] = None;
     add(root, "car(G)", "b.png", (30, 20), Some(&ten));

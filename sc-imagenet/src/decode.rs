@@ -207,7 +207,7 @@ pub(crate) fn read(path: &Path, limits: &DecodeLimits) -> Result<Vec<u8>, Refusa
     Ok(bytes)
 }
 
-fn supported_format(bytes: &[u8]) -> Result<(ImageFormat, &'static str), Refusal> {
+pub(crate) fn supported_format(bytes: &[u8]) -> Result<(ImageFormat, &'static str), Refusal> {
     match image::guess_format(bytes) {
         Ok(format @ ImageFormat::Jpeg) => Ok((format, "JPEG")),
         Ok(format @ ImageFormat::Png) => Ok((format, "PNG")),

@@ -58,6 +58,7 @@ mod datasheet;
 mod decode;
 pub mod drawn;
 mod image_set;
+mod image_size;
 mod index;
 mod judged_image;
 mod labelled_pair;
@@ -82,6 +83,7 @@ pub use check::{CheckConfig, CheckError, CheckReport, Checked, ClassCount, Refus
 pub use datasheet::DatasheetFacts;
 pub use decode::{DecodeError, DecodeLimits, Refusal, decode, decode_bytes, is_stored_upright};
 pub use image_set::{ImageEntry, ImageSet, TooFewClasses};
+pub use image_size::{ImageSize, image_size};
 pub use index::{ImageRows, IndexError, read_image_index};
 pub use judged_image::{ImageRejection, JudgedImage, JudgedImageError};
 pub use labelled_pair::{DEFAULT_MAX_POINTS, LabelledPair, PairDifficulty, PairError, PairProblem, PairSide};

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use eval::{
-    BenchmarkName, BenchmarkSplit, Bootstrap, KeyPointPair, MethodScores, PairSelection, Protocol, ReadOptions,
-    ScoreReport, SpairSize, read_pairs,
+    AnnotationFrame, BenchmarkName, BenchmarkSplit, Bootstrap, KeyPointPair, MethodScores, PairSelection, Protocol,
+    ReadCounts, ReadOptions, ScoreReport, SpairSize, read_pairs,
 };
 use rand::SeedableRng;
 use rand::seq::index::sample;
 use rand_chacha::ChaCha8Rng;
-use tracing::info;
+use tracing::{info, warn};
 
 /// What to score on.
 #[derive(Clone, Debug, Args)]
@@ -37,6 +37,10 @@ pub struct BenchmarkArgs {
     /// Of data sets without a list of pairs: at most so many seeded ordered pairs a class; 0: all pairs
     #[arg(long, default_value_t = 100)]
     pub pairs: usize,
+    /// In which pixels points, boxes and sizes of photos with an EXIF orientation are meant: `shown` or `stored`; default: as
+    /// the data set has it. Pairs, and predictions, are always of the photos as they are shown
+    #[arg(long, value_name = "FRAME")]
+    pub annotated_in: Option<AnnotationFrame>,
     /// Score a seeded subset of so many pairs, and say so in the protocol
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
@@ -74,6 +78,8 @@ pub struct Benchmark {
     pub protocol_text: String,
     /// What has to be said with the scores.
     pub notes: Vec<String>,
+    /// What the reader took although it is odd; `notes` has it as sentences.
+    pub counts: ReadCounts,
     /// PF-PASCAL: the positions of the pairs neither of whose images occurs in the training list.
     pub leak_free: Option<Vec<usize>>,
 }
@@ -144,11 +150,13 @@ impl BenchmarkArgs {
                 seed: self.pair_seed,
             },
             leak_free: self.leak_free,
+            annotated_in: self.annotated_in,
         };
         let mut read = read_pairs(name, root, &options)?;
         for note in &read.notes {
             info!("{name}: {note}");
         }
+        warn_of(name, &read.counts);
         let protocol = self.protocol_on(read.default_protocol)?;
         let mut protocol_text = protocol.to_string();
         // Where the training list is not there, nobody can tell what leaks.
@@ -174,8 +182,9 @@ impl BenchmarkArgs {
         let leak_free = clean.map(|clean| {
             read.pairs.iter().enumerate().filter(|(_, pair)| clean.contains(&pair.id)).map(|(index, _)| index).collect()
         });
-        let (name, pairs, notes) = (name.to_string(), read.pairs, read.notes);
-        Ok(Benchmark { name, pairs, protocol, protocol_text, notes, leak_free })
+        let (name, pairs, mut notes) = (name.to_string(), read.pairs, read.notes);
+        notes.extend(read.counts.sentences());
+        Ok(Benchmark { name, pairs, protocol, protocol_text, notes, counts: read.counts, leak_free })
     }
 
     /// The protocol asked for: what `--protocol` leaves out is that of `usual`.
@@ -185,6 +194,13 @@ impl BenchmarkArgs {
         }
         let protocol = usual.with_keys(self.protocol.as_deref().unwrap_or_default())?;
         Ok(protocol.with_alphas(&self.alpha))
+    }
+}
+
+/// Tells what a reader took although it is odd.
+pub fn warn_of(what: impl std::fmt::Display, counts: &ReadCounts) {
+    for sentence in counts.sentences() {
+        warn!("{what}: {sentence}");
     }
 }
 

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use eval::{
-    BenchmarkName, BenchmarkSection, Flow, FlowScore, Row, ScoreReport, TSS_ALPHA, TssPair, TssScores, identity,
-    localisation_error, published_scores, read_caltech, read_flow, read_foreground, read_tss, score_flow,
-    score_mask_transfer, tight_box, write_flow,
+    BenchmarkName, BenchmarkSection, CaltechPairs, Flow, FlowScore, ReadCounts, Row, ScoreReport, TSS_ALPHA, TssPair,
+    TssScores, identity, localisation_error, published_scores, read_caltech, read_flow, read_foreground, read_tss,
+    score_flow, score_mask_transfer, tight_box, write_flow,
 };
 use serde::Serialize;
 
+use crate::benchmark::warn_of;
 use crate::describe::{Description, Method};
 use crate::progress;
 use crate::score::{self, IDENTITY, match_points};
@@ -98,7 +99,8 @@ fn tss(folder: &Path, trained: &mut Trained, json: bool) -> Result<BenchmarkSect
             let pck = of_method.average;
             rows.push(Row { method: name.clone(), alpha: TSS_ALPHA, pck, low: pck, high: pck });
         }
-        let report = ScoreReport { benchmark: "tss".to_owned(), protocol, pairs: pairs.len(), rows };
+        let (benchmark, counts) = ("tss".to_owned(), ReadCounts::default());
+        let report = ScoreReport { benchmark, protocol, pairs: pairs.len(), rows, counts };
         if json {
             println!("{}", serde_json::to_string(&report)?);
         } else {
@@ -174,7 +176,8 @@ struct OutlineRow {
 }
 
 fn caltech(folder: &Path, trained: &mut Trained, json: bool) -> Result<()> {
-    let pairs = read_caltech(folder)?;
+    let CaltechPairs { pairs, counts } = read_caltech(folder)?;
+    warn_of("caltech", &counts);
     let methods = Method::all(trained.config.student.stages);
     let mut sums: Vec<(String, [f64; 3], [usize; 2])> =
         score::names(&methods).into_iter().map(|name| (name, [0.0; 3], [0; 2])).collect();
@@ -216,8 +219,9 @@ fn caltech(folder: &Path, trained: &mut Trained, json: bool) -> Result<()> {
         })
         .collect();
     if json {
-        let report =
-            serde_json::json!({ "benchmark": "caltech", "protocol": "outline", "pairs": pairs.len(), "rows": rows });
+        let report = serde_json::json!({
+            "benchmark": "caltech", "protocol": "outline", "pairs": pairs.len(), "rows": rows, "counts": counts,
+        });
         println!("{report}");
         return Ok(());
     }

@@ -135,6 +135,7 @@ impl<'a> Scored<'a> {
         let Benchmark { name, pairs, protocol, protocol_text, .. } = benchmark;
         let (mut report, scores) = score(name, pairs, predictions, names, protocol)?;
         report.protocol.clone_from(protocol_text);
+        report.counts.clone_from(&benchmark.counts);
         let predictions = scores.iter().map(|method| predictions[&method.method].as_slice()).collect();
         Ok(Self { benchmark, report, scores, predictions })
     }

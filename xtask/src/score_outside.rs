@@ -20,7 +20,7 @@ use crate::score::Scored;
 /// Score predictions that any program wrote.
 ///
 /// FILE has a line of JSON a pair: {"pair": "ID", "points": [[x, y], …], "confidence": […]} in pixels of the original image
-/// predicted in. The pair's id is the data set's own line where it has one (SPair-71k), else
+/// predicted in, as it is shown (with its EXIF orientation). The pair's id is the data set's own line where it has one (SPair-71k), else
 /// CLASS/SOURCE--TARGET, the images' names without extension. `--asked FILE` writes every pair's id, images and points to predict from.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "Examples:

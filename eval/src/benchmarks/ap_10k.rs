@@ -11,8 +11,9 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::checks::{Checks, Declared, Place};
 use super::error::BenchmarkError;
-use super::files::{self, find_base, is_plain_name};
+use super::files::{self, ImageSizes, find_base, is_plain_name};
 use super::name::{BenchmarkName, BenchmarkSplit};
 use super::pair_json::Keys;
 use super::rows::{MOST_POINTS, shortened};
@@ -110,10 +111,11 @@ pub(super) fn read(root: &Path, split: BenchmarkSplit, options: &ReadOptions) ->
     let folder = folder_of(split);
     if base.join("Layout").is_dir() {
         let size = if options.spair_size == SpairSize::Small { "small" } else { "large" };
-        return read_layout(NAME, &base, size, folder);
+        return read_layout(NAME, &base, size, folder, options.annotated_in);
     }
     let pairs_folder = base.join("PairAnnotation").join(folder);
-    let mut reader = Reader { base: &base, known: BTreeMap::new() };
+    let checks = Checks::new(NAME.annotation_frame(), options.annotated_in);
+    let mut reader = Reader { base: &base, known: BTreeMap::new(), sizes: ImageSizes::default(), checks };
     let (mut pairs, mut pointless) = (Vec::new(), 0);
     let mut any = false;
     for (id, path) in pair_files(&pairs_folder).map_err(|error| match error {
@@ -134,7 +136,7 @@ pub(super) fn read(root: &Path, split: BenchmarkSplit, options: &ReadOptions) ->
         notes.push(format!("{pointless} pairs have no key point that both images show and are left out"));
     }
     let default_protocol = Protocol { length: Length::Bbox, ..Protocol::default() };
-    Ok(ReadPairs { pairs, default_protocol, notes })
+    Ok(ReadPairs { pairs, default_protocol, notes, counts: reader.checks.counts })
 }
 
 /// The pair files of a folder and their names without extension, by name.
@@ -153,6 +155,8 @@ fn pair_files(folder: &Path) -> Result<BTreeMap<String, PathBuf>, BenchmarkError
 struct Reader<'a> {
     base: &'a Path,
     known: BTreeMap<PathBuf, KeyPointImage>,
+    sizes: ImageSizes,
+    checks: Checks,
 }
 
 impl Reader<'_> {
@@ -174,9 +178,24 @@ impl Reader<'_> {
         }
         let file = self.base.join("ImageAnnotation").join(below);
         let bytes = files::read_needed(NAME, &file, || pair.display().to_string(), "")?;
-        let mut image = parse_ap_10k_image(&file, &bytes)?;
-        image.path = self.base.join("JPEGImages").join(below).with_extension("jpg");
+        let image = parse_ap_10k_image(&file, &bytes)?;
+        let path = self.base.join("JPEGImages").join(below).with_extension("jpg");
+        let image = self.checked(&file, KeyPointImage { path, ..image })?;
         self.known.insert(below.to_owned(), image.clone());
         Ok(image)
+    }
+
+    fn checked(&mut self, file: &Path, image: KeyPointImage) -> Result<KeyPointImage, BenchmarkError> {
+        let (place, declared) = (Place::file(file), Declared { size: image.size, field: "width, height" });
+        let canvas = self.checks.declared_canvas(&mut self.sizes, &image.path, None, declared, place)?;
+        let mut key_points = image.key_points;
+        for (index, point) in key_points.iter_mut().enumerate() {
+            if let Some(point) = point {
+                *point = self.checks.point(&canvas, *point, place, || format!("keypoints[{index}]"))?;
+            }
+        }
+        let object_box =
+            image.object_box.map(|sides| self.checks.object_box(&canvas, sides, place, "bbox")).transpose()?;
+        Ok(KeyPointImage { size: canvas.size(), key_points, object_box, ..image })
     }
 }

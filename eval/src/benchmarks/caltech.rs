@@ -5,9 +5,11 @@
 
 use std::path::{Path, PathBuf};
 
+use super::checks::{Checks, Place};
 use super::error::BenchmarkError;
 use super::files::{self, ImageSizes, find_base, find_listed, listed_folder, listed_stem, place};
 use super::name::BenchmarkName;
+use super::read_counts::ReadCounts;
 use super::rows::Rows;
 
 const NAME: BenchmarkName = BenchmarkName::Caltech;
@@ -61,6 +63,15 @@ pub struct CaltechPair {
     pub source: OutlinedImage,
     /// The image that it is transferred to.
     pub target: OutlinedImage,
+}
+
+/// What [`read_caltech`] found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CaltechPairs {
+    /// The pairs, in the list's order.
+    pub pairs: Vec<CaltechPair>,
+    /// What was taken although it is odd.
+    pub counts: ReadCounts,
 }
 
 /// Reads the list of pairs; no image is needed.
@@ -118,8 +129,9 @@ pub fn parse_caltech_list(path: &Path, bytes: &[u8]) -> Result<Vec<CaltechRow>, 
 ///
 /// # Errors
 ///
-/// [`BenchmarkError`] where the list or an image that it names is missing or damaged.
-pub fn read_caltech(root: &Path) -> Result<Vec<CaltechPair>, BenchmarkError> {
+/// [`BenchmarkError`] where the list or an image that it names is missing or damaged, or a vertex lies far outside of its
+/// image.
+pub fn read_caltech(root: &Path) -> Result<CaltechPairs, BenchmarkError> {
     let missing = |missing: &str| {
         let missing = missing.to_owned();
         BenchmarkError::Layout { name: NAME, root: root.to_owned(), missing }
@@ -127,26 +139,29 @@ pub fn read_caltech(root: &Path) -> Result<Vec<CaltechPair>, BenchmarkError> {
     let base = find(root).ok_or_else(|| missing("the list test_pairs_caltech_with_category.csv"))?;
     let list = list_path(&base).ok_or_else(|| missing("the list test_pairs_caltech_with_category.csv"))?;
     let roots = [base.join("101_ObjectCategories"), base.clone()];
-    let mut sizes = ImageSizes::default();
+    let (mut sizes, mut checks) = (ImageSizes::default(), Checks::new(NAME.annotation_frame(), None));
     let mut pairs = Vec::new();
     for row in read_caltech_list(&list)? {
-        let mut side = |listed: &str, outline: Vec<[f32; 2]>| {
+        let here = Place::line(&list, row.line);
+        let mut side = |field: &str, listed: &str, outline: Vec<[f32; 2]>| {
             let path = find_listed(&[&roots[0], &roots[1]], listed).ok_or_else(|| BenchmarkError::Missing {
                 name: NAME,
                 path: roots[0].join(listed.strip_prefix("101_ObjectCategories/").unwrap_or(listed)),
                 needed_by: place(&list, row.line),
                 hint: "",
             })?;
-            Ok::<_, BenchmarkError>(OutlinedImage { size: sizes.of(&path)?, path, outline })
+            let canvas = checks.canvas(&path, sizes.of(&path)?, None, None)?;
+            let outline = checks.points(&canvas, &outline, here, field)?;
+            Ok::<_, BenchmarkError>(OutlinedImage { size: canvas.size(), path, outline })
         };
         pairs.push(CaltechPair {
             id: format!("{}/{}--{}", row.class, listed_stem(&row.source), listed_stem(&row.target)),
-            source: side(&row.source, row.source_outline)?,
-            target: side(&row.target, row.target_outline)?,
+            source: side("XA, YA", &row.source, row.source_outline)?,
+            target: side("XB, YB", &row.target, row.target_outline)?,
             class: row.class,
         });
     }
-    Ok(pairs)
+    Ok(CaltechPairs { pairs, counts: checks.counts })
 }
 
 /// The data set's folder.

@@ -3,9 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 
-use image::ImageError;
+use sc_imagenet::Refusal;
 use thiserror::Error;
 
+use super::checks::AnnotationError;
 use super::name::{BenchmarkName, BenchmarkSplit};
 use crate::mat::MatError;
 use crate::willow::WillowError;
@@ -109,13 +110,16 @@ pub enum BenchmarkError {
         problem: String,
     },
     /// The header of an image could not be read.
-    #[error("{}: cannot read the image's size: {source}; is the file whole?", path.display())]
+    #[error("{}: cannot read the image's size: it {source}", path.display())]
     Image {
         /// The image.
         path: PathBuf,
-        /// What the decoder said.
-        source: ImageError,
+        /// Why.
+        source: Refusal,
     },
+    /// A size, box or point cannot be meant.
+    #[error(transparent)]
+    Annotation(#[from] AnnotationError),
     /// A key-point file could not be read.
     #[error(transparent)]
     Mat(#[from] MatError),

@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-use image::ImageReader;
+use sc_imagenet::{DecodeError, ImageSize, Refusal, image_size};
 
 use super::error::BenchmarkError;
 use super::name::BenchmarkName;
@@ -99,23 +99,19 @@ pub(super) fn listed_folder(listed: &str) -> Option<&str> {
 /// The sizes of images, each header read once.
 #[derive(Default)]
 pub(super) struct ImageSizes {
-    known: HashMap<PathBuf, (u32, u32)>,
+    known: HashMap<PathBuf, ImageSize>,
 }
 
 impl ImageSizes {
-    /// `(width, height)` in pixels; no pixel is decoded.
-    pub(super) fn of(&mut self, path: &Path) -> Result<(u32, u32), BenchmarkError> {
+    /// The size of an image; no pixel is decoded.
+    pub(super) fn of(&mut self, path: &Path) -> Result<ImageSize, BenchmarkError> {
         if let Some(size) = self.known.get(path) {
             return Ok(*size);
         }
-        let io = |source| BenchmarkError::Io { path: path.to_owned(), source };
-        let reader = ImageReader::open(path).map_err(io)?.with_guessed_format().map_err(io)?;
-        let size =
-            reader.into_dimensions().map_err(|source| BenchmarkError::Image { path: path.to_owned(), source })?;
-        if size.0 == 0 || size.1 == 0 {
-            let problem = format!("the image has {} x {} pixels", size.0, size.1);
-            return Err(BenchmarkError::Content { path: path.to_owned(), problem });
-        }
+        let size = image_size(path).map_err(|DecodeError { path, refusal }| match refusal {
+            Refusal::Unreadable(source) => BenchmarkError::Io { path, source },
+            source => BenchmarkError::Image { path, source },
+        })?;
         self.known.insert(path.to_owned(), size);
         Ok(size)
     }
@@ -126,7 +122,7 @@ impl ImageSizes {
         name: BenchmarkName,
         path: &Path,
         needed_by: impl Fn() -> String,
-    ) -> Result<(u32, u32), BenchmarkError> {
+    ) -> Result<ImageSize, BenchmarkError> {
         match self.of(path) {
             Err(BenchmarkError::Io { path, source }) if source.kind() == io::ErrorKind::NotFound => {
                 Err(BenchmarkError::Missing { name, path, needed_by: needed_by(), hint: "" })

@@ -3,19 +3,41 @@
 //! A reader is given the data set's folder or the one that holds it. What it cannot do, it says with the file, and with
 //! the line or the key; where something is missing, also with where the data set is published and how it is laid out.
 //! Lists and annotations may have line ends of either kind, a byte order mark, and no line end at the last line. No
-//! pixel is decoded: sizes come from annotations where these have them, else from the image's header.
+//! pixel is decoded: sizes come from the images' headers, through `sc_imagenet::image_size`, and from annotations where
+//! an image is not there.
+//!
+//! Sizes, boxes and points are held against the images (`checks.rs` says what is free, counted, or an error). What the data
+//! sets mean where that is not plain:
+//!
+//! | data set | an absent key point | of a photo with an EXIF orientation, points, boxes and sizes are in |
+//! | --- | --- | --- |
+//! | WILLOW-ObjectClass | (NaN, NaN) or (−1, −1) | the pixels as stored (MATLAB) |
+//! | PF-WILLOW | (−1, −1); in `.mat` files also (NaN, NaN) | the pixels as stored (MATLAB) |
+//! | PF-PASCAL | (NaN, NaN) in `.mat` files; lists have none | the pixels as stored (MATLAB) |
+//! | SPair-71k | `null` | the pixels as stored (Pillow), where the declared size does not say otherwise |
+//! | AP-10K | visibility 0 | the picture as shown (OpenCV), where the declared size does not say otherwise |
+//! | SC-ImageNet | none | the pixels as stored (Pillow); the builder writes upright files |
+//! | a table | none | the picture as shown, where `frame` does not say otherwise |
+//! | Caltech-101 | none | the pixels as stored (MATLAB) |
+//! | TSS | a vector that is unknown | such a photo is refused |
+//!
+//! (0, 0) is the top-left pixel in all of them. The published images have no orientation; where one is met, it is counted in
+//! [`ReadPairs::counts`], and [`ReadOptions::annotated_in`] says that the other frame is meant. Pairs are always of the
+//! pictures as they are shown, and so are predictions.
 //!
 //! Every format has a `parse_…` function that takes bytes. None of them panics, or allocates more than a small multiple
 //! of the bytes.
 
 mod ap_10k;
 mod caltech;
+pub(crate) mod checks;
 mod error;
 mod files;
 mod leak;
 mod name;
 mod pair_json;
 mod pf_pascal;
+pub(crate) mod read_counts;
 mod rows;
 mod sc_imagenet;
 mod spair;
@@ -30,7 +52,10 @@ use crate::key_points::{KeyPointPair, PairSelection};
 use crate::protocol::Protocol;
 
 pub use ap_10k::{parse_ap_10k_image, parse_ap_10k_pair};
-pub use caltech::{CaltechPair, CaltechRow, OutlinedImage, parse_caltech_list, read_caltech, read_caltech_list};
+pub use caltech::{
+    CaltechPair, CaltechPairs, CaltechRow, OutlinedImage, parse_caltech_list, read_caltech, read_caltech_list,
+};
+pub use checks::{AnnotationError, AnnotationFrame, UnknownFrame};
 pub use error::BenchmarkError;
 pub use leak::{LeakReport, leak_free};
 pub use name::{BenchmarkName, BenchmarkSplit, UnknownBenchmark};
@@ -41,6 +66,7 @@ pub use pf_pascal::{
     PASCAL_CLASSES, PfPascalAnnotation, PfPascalRow, parse_pf_pascal_annotation, parse_pf_pascal_list,
     read_pf_pascal_list,
 };
+pub use read_counts::{Oddity, OddityCount, ReadCounts};
 pub use table::{CSV_TEMPLATE, JSONL_TEMPLATE, TableImage, TableRow, parse_csv_table, parse_jsonl_table};
 pub use tss::{TSS_SUBSETS, TssPair, parse_tss_flip, read_tss};
 pub use willow_pairs::{PfWillowRow, parse_pf_willow_list};
@@ -66,12 +92,21 @@ pub struct ReadOptions {
     pub pair_selection: PairSelection,
     /// PF-PASCAL alone: only pairs neither of whose images occurs in the training list.
     pub leak_free: bool,
+    /// In which pixels points, boxes and sizes of images with an EXIF orientation are meant; `None` = what
+    /// [`BenchmarkName::annotation_frame`] says.
+    pub annotated_in: Option<AnnotationFrame>,
 }
 
 impl Default for ReadOptions {
     /// The split that scores are published on, whole.
     fn default() -> Self {
-        Self { split: None, spair_size: SpairSize::Large, pair_selection: PairSelection::ALL, leak_free: false }
+        Self {
+            split: None,
+            spair_size: SpairSize::Large,
+            pair_selection: PairSelection::ALL,
+            leak_free: false,
+            annotated_in: None,
+        }
     }
 }
 
@@ -84,6 +119,8 @@ pub struct ReadPairs {
     pub default_protocol: Protocol,
     /// What the user should be told: what was left out, what cannot be scored, what leaks.
     pub notes: Vec<String>,
+    /// What was taken although it is odd: to be told beside every score.
+    pub counts: ReadCounts,
 }
 
 impl ReadPairs {
@@ -105,7 +142,8 @@ pub fn missing_images(pairs: &[KeyPointPair]) -> Vec<PathBuf> {
 ///
 /// # Errors
 ///
-/// [`BenchmarkError`] where something is missing or damaged, or the data set has no such split or no key points.
+/// [`BenchmarkError`] where something is missing or damaged, a size, box or point cannot be meant, or the data set has no
+/// such split or no key points.
 pub fn read_pairs(name: BenchmarkName, root: &Path, options: &ReadOptions) -> Result<ReadPairs, BenchmarkError> {
     let splits = name.splits();
     let split = options.split.or(splits.first().copied()).unwrap_or(BenchmarkSplit::All);
@@ -118,8 +156,8 @@ pub fn read_pairs(name: BenchmarkName, root: &Path, options: &ReadOptions) -> Re
         BenchmarkName::Willow => willow_pairs::read_willow_object(root, split, options)?,
         BenchmarkName::Spair => spair::read(root, split, options)?,
         BenchmarkName::Ap10k => ap_10k::read(root, split, options)?,
-        BenchmarkName::ScImageNet => sc_imagenet::read(root, split)?,
-        BenchmarkName::Table => table::read(root)?,
+        BenchmarkName::ScImageNet => sc_imagenet::read(root, split, options.annotated_in)?,
+        BenchmarkName::Table => table::read(root, options.annotated_in)?,
         BenchmarkName::Tss => return Err(BenchmarkError::NoKeyPoints { name, reader: "read_tss" }),
         BenchmarkName::Caltech => return Err(BenchmarkError::NoKeyPoints { name, reader: "read_caltech" }),
     };

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
+use super::checks::AnnotationFrame;
 use super::{ap_10k, caltech, pf_pascal, sc_imagenet, spair, table, tss, willow_pairs};
 
 /// A data set that can be scored on.
@@ -97,6 +98,18 @@ impl BenchmarkName {
             sides.map_or(id, |&[left, right]| if id == left { right } else { left })
         }
         (self == Self::Ap10k).then_some(of_ap_10k)
+    }
+
+    /// In which pixels points, boxes and sizes of the data set are meant, where an image has an EXIF orientation: those that the
+    /// programs saw with which it was annotated or is read. MATLAB, with which WILLOW, PF-PASCAL, TSS and the outlines of
+    /// Caltech-101 were annotated, and Pillow, with which SPair-71k and SC-ImageNet are read, see the pixels as stored;
+    /// OpenCV, with which AP-10K is read, and who writes a table, see the picture as it is shown. The published images have
+    /// no orientation, so that both are the same.
+    pub fn annotation_frame(self) -> AnnotationFrame {
+        match self {
+            Self::Ap10k | Self::Table => AnnotationFrame::Shown,
+            _ => AnnotationFrame::Stored,
+        }
     }
 
     /// Where the data set is published and what to fetch there, as the end of a sentence.

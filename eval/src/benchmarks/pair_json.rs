@@ -9,6 +9,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::checks::check_box;
 use super::error::BenchmarkError;
 use super::files::{bad_line, is_plain_name, lines, without_mark};
 use super::rows::{MOST_POINTS, checked, shortened};
@@ -215,10 +216,9 @@ impl Keys<'_> {
     pub(super) fn object_box(&self, key: &str, sides: [Option<f64>; 4]) -> Result<PixelBox, BenchmarkError> {
         let [left, top, right, bottom] = sides;
         let ([left, top], [right, bottom]) = (self.point(key, [left, top])?, self.point(key, [right, bottom])?);
-        if right < left || bottom < top || (right == left && bottom == top) {
-            return Err(self.wrong(key, format!("is [{left}, {top}, {right}, {bottom}], which is no box")));
-        }
-        Ok([left, top, right, bottom])
+        let sides = [left, top, right, bottom];
+        check_box(sides).map_err(|problem| self.wrong(key, problem))?;
+        Ok(sides)
     }
 
     fn points(&self, key: &str, points: Vec<Option<[Option<f64>; 2]>>) -> Result<Vec<[f32; 2]>, BenchmarkError> {

@@ -2,11 +2,13 @@
 //!
 //! A list with points (`source_image,target_image,class,XA,YA,XB,YB`) already has only the key points that both images
 //! show; a list with `flip` has none, and takes them from the annotations. Which of the two a list is, its header says:
-//! val lists of both kinds are in circulation. Coordinates are taken as they stand.
+//! val lists of both kinds are in circulation. Coordinates are taken as they stand; (NaN, NaN) in an annotation is a point
+//! that the image does not show.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
+use super::checks::{Canvas, Checks, Place, check_box};
 use super::error::BenchmarkError;
 use super::files::{self, ImageSizes, find_base, find_listed, listed_stem, place};
 use super::leak::{LeakReport, leak_free};
@@ -165,7 +167,7 @@ pub fn parse_pf_pascal_annotation(path: &Path, bytes: &[u8]) -> Result<PfPascalA
     let mut key_points = Vec::with_capacity(kps.rows());
     for row in 0..kps.rows() {
         let (x, y) = (kps.get(row, 0), kps.get(row, 1));
-        key_points.push(if x.is_nan() || y.is_nan() {
+        key_points.push(if x.is_nan() && y.is_nan() {
             None
         } else {
             Some([
@@ -184,7 +186,9 @@ pub fn parse_pf_pascal_annotation(path: &Path, bytes: &[u8]) -> Result<PfPascalA
             let side = |index| if matrix.rows() == 1 { matrix.get(0, index) } else { matrix.get(index, 0) };
             let [left, top, right, bottom] = [0, 1, 2, 3].map(|index| checked(side(index)));
             let corners = (|| Ok([left?, top?, right?, bottom?]))();
-            Some(corners.map_err(|problem: String| key("bbox", problem))?)
+            let corners = corners.map_err(|problem: String| key("bbox", problem))?;
+            check_box(corners).map_err(|problem| key("bbox", problem))?;
+            Some(corners)
         }
     };
     Ok(PfPascalAnnotation { key_points, object_box })
@@ -227,6 +231,7 @@ struct Data<'a> {
     list: &'a Path,
     folder: PathBuf,
     sizes: ImageSizes,
+    checks: Checks,
     annotations: BTreeMap<PathBuf, Option<PfPascalAnnotation>>,
 }
 
@@ -258,7 +263,8 @@ pub(super) fn read(root: &Path, split: BenchmarkSplit, options: &ReadOptions) ->
         _ => rows.iter().collect(),
     };
 
-    let mut data = Data { list: &path, folder, sizes: ImageSizes::default(), annotations: BTreeMap::new() };
+    let (sizes, checks) = (ImageSizes::default(), Checks::new(NAME.annotation_frame(), options.annotated_in));
+    let mut data = Data { list: &path, folder, sizes, checks, annotations: BTreeMap::new() };
     let (mut pairs, mut flipped, mut repeated, mut pointless, mut unlike) = (Vec::new(), 0, 0, 0, 0);
     let mut seen = HashSet::new();
     for row in wanted {
@@ -288,13 +294,14 @@ pub(super) fn read(root: &Path, split: BenchmarkSplit, options: &ReadOptions) ->
         "have no annotation that agrees with their points: no object box, and bbox-kp is of the shared points alone",
     );
     let default_protocol = Protocol { length: Length::Img, ..Protocol::default() };
-    Ok(ReadPairs { pairs, default_protocol, notes })
+    Ok(ReadPairs { pairs, default_protocol, notes, counts: data.checks.counts })
 }
 
 impl Data<'_> {
     /// The pair of a row, and whether annotations stand behind it.
     fn pair(&mut self, row: &PfPascalRow) -> Result<(Option<KeyPointPair>, bool), BenchmarkError> {
-        let (source, target) = (self.image(row, &row.source)?, self.image(row, &row.target)?);
+        let (source, from) = self.image(row, &row.source)?;
+        let (target, to) = self.image(row, &row.target)?;
         let Some([here, there]) = &row.points else {
             let ((source, true), (target, true)) = (source, target) else {
                 let path = self.annotation_path(row, &row.source);
@@ -310,11 +317,14 @@ impl Data<'_> {
             };
             return Ok((KeyPointPair::new(&source, &target), true));
         };
+        let place = Place::line(self.list, row.line);
+        let here = self.checks.points(&from, here, place, "XA, YA")?;
+        let there = self.checks.points(&to, there, place, "XB, YB")?;
         let annotated = (source.1 && target.1).then(|| KeyPointPair::new(&source.0, &target.0)).flatten();
-        let agreeing = annotated.filter(|pair| close(&pair.source.points, here) && close(&pair.target.points, there));
+        let agreeing = annotated.filter(|pair| close(&pair.source.points, &here) && close(&pair.target.points, &there));
         if let Some(mut pair) = agreeing {
-            pair.source.points.clone_from(here);
-            pair.target.points.clone_from(there);
+            pair.source.points = here;
+            pair.target.points = there;
             return Ok((Some(pair), true));
         }
         let side = |image: KeyPointImage, points: &[[f32; 2]]| {
@@ -331,8 +341,8 @@ impl Data<'_> {
             Some(KeyPointPair {
                 id: row.id(),
                 class: row.class.to_owned(),
-                source: side(source, here)?,
-                target: side(target, there)?,
+                source: side(source, &here)?,
+                target: side(target, &there)?,
                 ids: (0..u16::try_from(here.len()).ok()?).collect(),
                 difficulty: None,
                 agreements: Vec::new(),
@@ -341,8 +351,8 @@ impl Data<'_> {
         Ok((pair(source.0, target.0), false))
     }
 
-    /// An image of a row with what is annotated, and whether anything is.
-    fn image(&mut self, row: &PfPascalRow, listed: &str) -> Result<(KeyPointImage, bool), BenchmarkError> {
+    /// An image of a row with what is annotated, and whether anything is; and the pixels that the row's points are in.
+    fn image(&mut self, row: &PfPascalRow, listed: &str) -> Result<((KeyPointImage, bool), Canvas), BenchmarkError> {
         let roots = [self.folder.as_path(), self.folder.parent().unwrap_or(&self.folder)];
         let path = find_listed(&roots, listed).ok_or_else(|| BenchmarkError::Missing {
             name: NAME,
@@ -350,11 +360,11 @@ impl Data<'_> {
             needed_by: place(self.list, row.line),
             hint: "",
         })?;
-        let size = self.sizes.of(&path)?;
+        let canvas = self.checks.canvas(&path, self.sizes.of(&path)?, None, None)?;
         let file = self.annotation_path(row, listed);
         if !self.annotations.contains_key(&file) {
             let annotation = match file.is_file() {
-                true => Some(parse_pf_pascal_annotation(&file, &files::read(&file)?)?),
+                true => Some(self.annotation(&file, &canvas)?),
                 false => None,
             };
             self.annotations.insert(file.clone(), annotation);
@@ -363,11 +373,25 @@ impl Data<'_> {
         let image = KeyPointImage {
             path,
             class: row.class.to_owned(),
-            size,
+            size: canvas.size(),
             key_points: annotation.map_or_else(Vec::new, |annotation| annotation.key_points.clone()),
             object_box: annotation.and_then(|annotation| annotation.object_box),
         };
-        Ok((image, annotation.is_some()))
+        Ok(((image, annotation.is_some()), canvas))
+    }
+
+    fn annotation(&mut self, file: &Path, canvas: &Canvas) -> Result<PfPascalAnnotation, BenchmarkError> {
+        let mut found = parse_pf_pascal_annotation(file, &files::read(file)?)?;
+        let place = Place::file(file);
+        for (row, point) in (1..).zip(&mut found.key_points) {
+            if let Some(point) = point {
+                *point = self.checks.point(canvas, *point, place, || format!("kps({row}, :)"))?;
+            }
+        }
+        if let Some(sides) = &mut found.object_box {
+            *sides = self.checks.object_box(canvas, *sides, place, "bbox")?;
+        }
+        Ok(found)
     }
 
     fn annotation_path(&self, row: &PfPascalRow, listed: &str) -> PathBuf {

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::checks::{AnnotationFrame, Checks, Declared, Place};
 use super::error::BenchmarkError;
-use super::files::{self, find_base, place};
+use super::files::{self, ImageSizes, find_base, place};
 use super::name::{BenchmarkName, BenchmarkSplit};
 use super::pair_json::{PairFileImage, PairName, parse_pair_layout, parse_spair_image, parse_spair_pair};
 use super::{ReadOptions, ReadPairs, SpairSize};
@@ -43,7 +44,7 @@ pub(super) fn read(root: &Path, split: BenchmarkSplit, options: &ReadOptions) ->
         SpairSize::Large => "large",
         SpairSize::Small => "small",
     };
-    read_layout(name, &base, size, folder_of(split))
+    read_layout(name, &base, size, folder_of(split), options.annotated_in)
 }
 
 /// The folder of a split.
@@ -63,10 +64,17 @@ pub(super) fn read_layout(
     base: &Path,
     size: &str,
     split: &str,
+    annotated_in: Option<AnnotationFrame>,
 ) -> Result<ReadPairs, BenchmarkError> {
     let list = base.join("Layout").join(size).join(format!("{split}.txt"));
     let bytes = files::read_needed(name, &list, || format!("the {split} split"), "")?;
-    let mut images = Images { name, base, known: has_image_annotations(base).then(BTreeMap::new) };
+    let mut images = Images {
+        name,
+        base,
+        known: has_image_annotations(base).then(BTreeMap::new),
+        sizes: ImageSizes::default(),
+        checks: Checks::new(name.annotation_frame(), annotated_in),
+    };
     let mut pairs = Vec::new();
     for line in parse_pair_layout(&list, &bytes)? {
         let path = base.join("PairAnnotation").join(split).join(format!("{}.json", line.id));
@@ -82,7 +90,7 @@ pub(super) fn read_layout(
         ));
     }
     let default_protocol = Protocol { length: Length::Bbox, ..Protocol::default() };
-    Ok(ReadPairs { pairs, default_protocol, notes })
+    Ok(ReadPairs { pairs, default_protocol, notes, counts: images.checks.counts })
 }
 
 /// The key points of images, by number, each file read once.
@@ -91,6 +99,8 @@ struct Images<'a> {
     base: &'a Path,
     /// By path; `None` where there is no such folder.
     known: Option<BTreeMap<PathBuf, BTreeMap<u16, [f32; 2]>>>,
+    sizes: ImageSizes,
+    checks: Checks,
 }
 
 impl Images<'_> {
@@ -114,8 +124,8 @@ impl Images<'_> {
         }
         let ids = file.ids.unwrap_or_default();
         Ok(KeyPointPair {
-            source: self.image(path, &line.category, file.source, &ids)?,
-            target: self.image(path, &line.category, file.target, &ids)?,
+            source: self.image(path, "src", &line.category, file.source, &ids)?,
+            target: self.image(path, "trg", &line.category, file.target, &ids)?,
             id: line.id,
             class: line.category,
             ids,
@@ -127,19 +137,29 @@ impl Images<'_> {
     fn image(
         &mut self,
         pair: &Path,
+        side: &str,
         category: &str,
         image: PairFileImage,
         ids: &[u16],
     ) -> Result<PairImage, BenchmarkError> {
         let name = image.name.unwrap_or_default();
         let path = self.base.join("JPEGImages").join(category).join(&name);
-        let mut shown = image.points.clone();
+        let (place, size_key) = (Place::file(pair), format!("{side}_imsize"));
+        let declared = Declared { size: image.size.unwrap_or_default(), field: &size_key };
+        let canvas = self.checks.declared_canvas(&mut self.sizes, &path, None, declared, place)?;
+        let points = self.checks.points(&canvas, &image.points, place, &format!("{side}_kps"))?;
+        let object_box = self.checks.object_box(&canvas, image.object_box, place, &format!("{side}_bndbox"))?;
+        let mut shown = points.clone();
         let mut unshared = Vec::new();
         if let Some(known) = &mut self.known {
             let file = self.base.join("ImageAnnotation").join(category).join(&name).with_extension("json");
             if !known.contains_key(&file) {
                 let bytes = files::read_needed(self.name, &file, || pair.display().to_string(), "")?;
-                known.insert(file.clone(), parse_spair_image(&file, &bytes)?);
+                let mut points = parse_spair_image(&file, &bytes)?;
+                for (id, point) in &mut points {
+                    *point = self.checks.point(&canvas, *point, Place::file(&file), || format!("kps.{id}"))?;
+                }
+                known.insert(file.clone(), points);
             }
             let only = known.get(&file).into_iter().flatten().filter(|(id, _)| !ids.contains(id));
             unshared.extend(only.map(|(id, point)| UnsharedPoint { id: *id, point: *point }));
@@ -147,10 +167,10 @@ impl Images<'_> {
         }
         Ok(PairImage {
             path,
-            size: image.size.unwrap_or_default(),
+            size: canvas.size(),
             key_point_box: tight_box(&shown).unwrap_or_default(),
-            points: image.points,
-            object_box: Some(image.object_box),
+            points,
+            object_box: Some(object_box),
             unshared,
         })
     }

@@ -11,10 +11,13 @@
 //! | `point_ids` | unless given: 0, 1, … | `0; 1; …` | `[0, 1, …]` |
 //! | `source_size`, `target_size` | unless given: from the image's header | `width height` | `[width, height]` |
 //! | `source_box`, `target_box` | for `length=bbox` | `left top right bottom` | `[left, top, right, bottom]` |
+//! | `frame` | unless given: `shown` | `shown` or `stored` | string |
 //!
 //! Paths are absolute, or count from the table's folder. Points and boxes are in pixels of the original image, the
 //! centre of its top-left pixel being `0 0`; point i of the source and point i of the target are the same part, and
-//! only parts that both images show are listed. Other names are errors, so that a misspelt one is not passed over. In
+//! only parts that both images show are listed. They are those of the picture as it is shown; `stored` says that they are those
+//! of the pixels as the file has them, which differs where a photo has an EXIF orientation, and `source_size` and
+//! `target_size` are then meant so, too. Other names are errors, so that a misspelt one is not passed over. In
 //! CSV, lines that start with `#` are passed over.
 
 use std::collections::HashSet;
@@ -23,6 +26,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::ReadPairs;
+use super::checks::{AnnotationFrame, Checks, Declared, Place, UnknownFrame, check_box};
 use super::error::BenchmarkError;
 use super::files::{self, ImageSizes, bad_line, lines, listed_stem, place};
 use super::name::BenchmarkName;
@@ -32,7 +36,7 @@ use crate::protocol::{Length, Protocol};
 
 const NAME: BenchmarkName = BenchmarkName::Table;
 
-const COLUMNS: [&str; 11] = [
+const COLUMNS: [&str; 12] = [
     "id",
     "class",
     "source_image",
@@ -44,6 +48,7 @@ const COLUMNS: [&str; 11] = [
     "target_size",
     "source_box",
     "target_box",
+    "frame",
 ];
 
 pub(super) const LAYOUT: &str = "\
@@ -57,8 +62,8 @@ pub const CSV_TEMPLATE: &str = "\
 # One line a pair of images of one class. Lines that start with # are passed over.
 # Paths count from this file's folder. Points are pixels of the original image, x before y, 0 0 being the centre of the
 # top-left pixel; point i of the source and point i of the target are the same part.
-# Columns that may be left out: id, point_ids, source_size and target_size (then read from the images),
-# source_box and target_box (left top right bottom; needed for length=bbox).
+# Columns that may be left out: id, point_ids, source_size and target_size (then read from the images), source_box and
+# target_box (left top right bottom; needed for length=bbox), frame (stored: points of a photo as its file has it unturned).
 id,class,source_image,target_image,source_points,target_points,point_ids,source_size,target_size,source_box,target_box
 cup-1,cup,images/a.jpg,images/b.jpg,10 12; 40.5 30; 22 51,14 10; 44 33; 25 60,0; 1; 4,64 64,80 72,8 9 48 55,10 8 52 66
 ";
@@ -83,6 +88,8 @@ pub struct TableRow {
     pub target: TableImage,
     /// Which of the class's key points each point is.
     pub point_ids: Vec<u16>,
+    /// What points, boxes and sizes are in, where the table says it.
+    pub frame: Option<AnnotationFrame>,
 }
 
 /// One image of a [`TableRow`].
@@ -113,8 +120,8 @@ pub fn parse_csv_table(path: &Path, bytes: &[u8]) -> Result<Vec<TableRow>, Bench
         }
     }
     let column = |name: &str| rows.find_column(&[name]);
-    let optional = ["id", "point_ids", "source_size", "target_size", "source_box", "target_box"].map(column);
-    let [id, point_ids, source_size, target_size, source_box, target_box] = optional;
+    let optional = ["id", "point_ids", "source_size", "target_size", "source_box", "target_box", "frame"].map(column);
+    let [id, point_ids, source_size, target_size, source_box, target_box, frame] = optional;
     let needed = ["class", "source_image", "target_image", "source_points", "target_points"];
     let needed = needed.map(|name| rows.column(&[name], &COLUMNS.join(", ")));
     let [class, source_image, target_image, source_points, target_points] = needed;
@@ -135,6 +142,7 @@ pub fn parse_csv_table(path: &Path, bytes: &[u8]) -> Result<Vec<TableRow>, Bench
             target_size: row.optional(target_size).map(|text| exactly(&row, text)).transpose()?,
             source_box: row.optional(source_box).map(|text| exactly(&row, text)).transpose()?,
             target_box: row.optional(target_box).map(|text| exactly(&row, text)).transpose()?,
+            frame: row.optional(frame).map(|text| self::frame(&row, text)).transpose()?,
         };
         found.push(raw.check(row.line).map_err(|problem| row.error(problem))?);
     }
@@ -169,6 +177,7 @@ struct RawRow {
     target_size: Option<[u32; 2]>,
     source_box: Option<[f64; 4]>,
     target_box: Option<[f64; 4]>,
+    frame: Option<AnnotationFrame>,
 }
 
 impl RawRow {
@@ -210,6 +219,7 @@ impl RawRow {
             source: image("source", self.source_image, &self.source_points, self.source_size, self.source_box)?,
             target: image("target", self.target_image, &self.target_points, self.target_size, self.target_box)?,
             point_ids,
+            frame: self.frame,
         })
     }
 }
@@ -230,12 +240,17 @@ fn image(
     };
     let object_box = match object_box {
         None => None,
-        Some([left, top, right, bottom]) if left <= right && top <= bottom && (left < right || top < bottom) => {
-            Some([number("box", left)?, number("box", top)?, number("box", right)?, number("box", bottom)?])
+        Some([left, top, right, bottom]) => {
+            let sides = [number("box", left)?, number("box", top)?, number("box", right)?, number("box", bottom)?];
+            check_box(sides).map_err(|problem| format!("{side}_box {problem}"))?;
+            Some(sides)
         }
-        Some(sides) => return Err(format!("{side}_box is {sides:?}, which is no box of left, top, right, bottom")),
     };
     Ok(TableImage { image, points: points.iter().map(point).collect::<Result<_, String>>()?, size, object_box })
+}
+
+fn frame(row: &Row<'_>, text: &str) -> Result<AnnotationFrame, BenchmarkError> {
+    text.parse().map_err(|error: UnknownFrame| row.error(error.to_string()))
 }
 
 /// The points of a cell `x y; x y; …`.
@@ -280,7 +295,7 @@ fn has_extension(path: &Path, wanted: &str) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(wanted))
 }
 
-pub(super) fn read(root: &Path) -> Result<ReadPairs, BenchmarkError> {
+pub(super) fn read(root: &Path, annotated_in: Option<AnnotationFrame>) -> Result<ReadPairs, BenchmarkError> {
     let missing = "the file pairs.csv or pairs.jsonl".to_owned();
     let table = find(root).ok_or_else(|| BenchmarkError::Layout { name: NAME, root: root.to_owned(), missing })?;
     let bytes = files::read(&table)?;
@@ -291,26 +306,39 @@ pub(super) fn read(root: &Path) -> Result<ReadPairs, BenchmarkError> {
     };
     let folder = table.parent().unwrap_or(Path::new(""));
     let mut sizes = ImageSizes::default();
+    // Whoever writes down the size of the stored pixels may have looked at the picture as it is shown.
+    let mut checks = Checks::new(NAME.annotation_frame(), annotated_in).asking();
     let mut pairs = Vec::new();
     for row in rows {
-        let mut side = |image: TableImage| {
+        let here = Place::line(&table, row.line);
+        let mut side = |key: &str, image: TableImage| {
             let path = folder.join(&image.image);
-            let size = match image.size {
-                Some(size) => size,
-                None => sizes.of_needed(NAME, &path, || place(&table, row.line))?,
+            let canvas = match image.size {
+                Some(size) => {
+                    let field = format!("{key}_size");
+                    checks.declared_canvas(&mut sizes, &path, row.frame, Declared { size, field: &field }, here)?
+                }
+                None => {
+                    let size = sizes.of_needed(NAME, &path, || place(&table, row.line))?;
+                    checks.canvas(&path, size, row.frame, None)?
+                }
             };
+            let points = checks.points(&canvas, &image.points, here, &format!("{key}_points"))?;
+            let field = format!("{key}_box");
+            let object_box =
+                image.object_box.map(|sides| checks.object_box(&canvas, sides, here, &field)).transpose()?;
             Ok::<_, BenchmarkError>(PairImage {
                 path,
-                size,
-                key_point_box: tight_box(&image.points).unwrap_or_default(),
-                points: image.points,
-                object_box: image.object_box,
+                size: canvas.size(),
+                key_point_box: tight_box(&points).unwrap_or_default(),
+                points,
+                object_box,
                 unshared: Vec::new(),
             })
         };
         pairs.push(KeyPointPair {
-            source: side(row.source)?,
-            target: side(row.target)?,
+            source: side("source", row.source)?,
+            target: side("target", row.target)?,
             id: row.id,
             class: row.class,
             ids: row.point_ids,
@@ -320,5 +348,6 @@ pub(super) fn read(root: &Path) -> Result<ReadPairs, BenchmarkError> {
     }
     let boxed = pairs.iter().all(|pair| pair.source.object_box.is_some() && pair.target.object_box.is_some());
     let length = if boxed && !pairs.is_empty() { Length::Bbox } else { Length::BboxKp };
-    Ok(ReadPairs { pairs, default_protocol: Protocol { length, ..Protocol::default() }, notes: Vec::new() })
+    let default_protocol = Protocol { length, ..Protocol::default() };
+    Ok(ReadPairs { pairs, default_protocol, notes: Vec::new(), counts: checks.counts })
 }

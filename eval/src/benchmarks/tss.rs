@@ -1,7 +1,8 @@
 //! TSS: pairs of images with dense flow and foreground masks, in three subsets.
 //!
 //! `flowK.flo` and `maskK.png` lie on the grid of `imageK.png`; flow K points into the other image. This reader finds
-//! the files and checks that masks are as large as their images; it opens no flow.
+//! the files and checks that masks are as large as their images; it opens no flow. A flow lies on the pixels as they are
+//! stored, so that an image or mask with an EXIF orientation is refused.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -48,7 +49,8 @@ pub struct TssPair {
 ///
 /// # Errors
 ///
-/// [`BenchmarkError`] where a subset or a file of a pair is missing, or a mask is not of its image's size.
+/// [`BenchmarkError`] where a subset or a file of a pair is missing, a mask is not of its image's size, or an image is stored
+/// turned.
 pub fn read_tss(root: &Path) -> Result<Vec<TssPair>, BenchmarkError> {
     let missing = |missing: String| BenchmarkError::Layout { name: NAME, root: root.to_owned(), missing };
     let base = find(root).ok_or_else(|| missing("the folders FG3DCar, JODS and PASCAL".to_owned()))?;
@@ -103,8 +105,8 @@ fn pair(subset: &'static str, name: &str, folder: &Path, sizes: &mut ImageSizes)
     let (images, masks, flows) = (both("image", "png"), both("mask", "png"), both("flow", "flo"));
     let mut found = [(0, 0); 2];
     for ((image, mask), size) in images.iter().zip(&masks).zip(&mut found) {
-        *size = sizes.of_needed(NAME, image, needed_by)?;
-        let of_mask = sizes.of_needed(NAME, mask, needed_by)?;
+        *size = upright_size(sizes, image, needed_by)?;
+        let of_mask = upright_size(sizes, mask, needed_by)?;
         if of_mask != *size {
             let problem = format!("the mask is {} x {}, its image {} x {}", of_mask.0, of_mask.1, size.0, size.1);
             return Err(BenchmarkError::Content { path: mask.clone(), problem });
@@ -118,4 +120,21 @@ fn pair(subset: &'static str, name: &str, folder: &Path, sizes: &mut ImageSizes)
     let flip = folder.join("flip_gt.txt");
     let flip = parse_tss_flip(&flip, &files::read_needed(NAME, &flip, needed_by, "")?)?;
     Ok(TssPair { id: format!("{subset}/{name}"), subset, images, sizes: found, masks, flows, flip })
+}
+
+fn upright_size(
+    sizes: &mut ImageSizes,
+    path: &Path,
+    needed_by: impl Fn() -> String,
+) -> Result<(u32, u32), BenchmarkError> {
+    let size = sizes.of_needed(NAME, path, needed_by)?;
+    if size.is_turned() {
+        let problem = format!(
+            "the image is stored turned (EXIF orientation {}), and the flow lies on its pixels as they are stored; save it \
+             as it is stored, without the orientation",
+            size.orientation()
+        );
+        return Err(BenchmarkError::Content { path: path.to_owned(), problem });
+    }
+    Ok(size.stored)
 }

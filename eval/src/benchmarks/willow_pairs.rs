@@ -3,14 +3,16 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::checks::{AnnotationFrame, Checks, Place};
 use super::error::BenchmarkError;
-use super::files::{self, ImageSizes, find_base, find_listed, listed_folder, listed_stem, place};
+use super::files::{self, ImageSizes, find_base, find_listed, listed_folder, place};
 use super::name::{BenchmarkName, BenchmarkSplit};
+use super::read_counts::{Oddity, ReadCounts};
 use super::rows::Rows;
 use super::{ReadOptions, ReadPairs};
-use crate::key_points::{KeyPointPair, PairImage, Split, tight_box};
+use crate::key_points::{KeyPointImage, KeyPointPair, Split};
 use crate::protocol::{Average, Protocol};
-use crate::willow::{WillowImages, read_willow};
+use crate::willow::{WillowImages, read_willow_in};
 
 /// Key points of every pair of the list.
 const LISTED_POINTS: usize = 10;
@@ -43,7 +45,7 @@ pub struct PfWillowRow {
     pub target: String,
     /// The folder of both.
     pub class: String,
-    /// The ten key points in source and target, `[x, y]` in pixels.
+    /// The ten key points in source and target, `[x, y]` in pixels; `[-1, -1]` is an absent one.
     pub points: [Vec<[f32; 2]>; 2],
 }
 
@@ -120,20 +122,23 @@ pub(super) fn read_pf_willow(root: &Path, options: &ReadOptions) -> Result<ReadP
     let lists = [base.as_path(), parent].into_iter().flat_map(|folder| LISTS.map(|list| folder.join(list)));
     // Beside the folder there may be lists of other data sets.
     let list = lists.into_iter().find(|path| path.is_file() && is_pf_willow_list(path));
-    let (pairs, mut notes) = match list {
-        Some(list) => (listed_pairs(&base, &list)?, vec![format!("pairs and points are those of {}", list.display())]),
+    let (pairs, mut notes, counts) = match list {
+        Some(list) => {
+            let (pairs, counts) = listed_pairs(&base, &list, options.annotated_in)?;
+            (pairs, vec![format!("pairs and points are those of {}", list.display())], counts)
+        }
         None => {
-            let mut found = read_willow(&base, Split::All)?;
+            let mut found = read_willow_in(&base, Split::All, options.annotated_in)?;
             let of_benchmark = |path: &Path| path.parent().is_some_and(has_view);
             found.images.retain(|image| of_benchmark(&image.path));
             found.without_key_points.retain(|path| of_benchmark(path));
-            (options.pair_selection.pairs(&found.images), without_points(&found))
+            (options.pair_selection.pairs(&found.images), without_points(&found), found.counts)
         }
     };
     if pairs.len() != 900 && options.pair_selection.per_class.is_none() {
         notes.push(format!("{} pairs; the published data set has 900", pairs.len()));
     }
-    Ok(ReadPairs { pairs, default_protocol: Protocol::default(), notes })
+    Ok(ReadPairs { pairs, default_protocol: Protocol::default(), notes, counts })
 }
 
 fn is_pf_willow_list(path: &Path) -> bool {
@@ -141,38 +146,40 @@ fn is_pf_willow_list(path: &Path) -> bool {
     Rows::new(path, &bytes).is_ok_and(|rows| rows.header().len() == 2 + 4 * LISTED_POINTS)
 }
 
-fn listed_pairs(base: &Path, list: &Path) -> Result<Vec<KeyPointPair>, BenchmarkError> {
-    let mut sizes = ImageSizes::default();
+fn listed_pairs(
+    base: &Path,
+    list: &Path,
+    annotated_in: Option<AnnotationFrame>,
+) -> Result<(Vec<KeyPointPair>, ReadCounts), BenchmarkError> {
+    let name = BenchmarkName::PfWillow;
+    let (mut sizes, mut checks) = (ImageSizes::default(), Checks::new(name.annotation_frame(), annotated_in));
     let mut pairs = Vec::new();
     for row in parse_pf_willow_list(list, &files::read(list)?)? {
-        let mut side = |listed: &str, points: &[[f32; 2]]| {
+        let here = Place::line(list, row.line);
+        let mut side = |axis: &str, listed: &str, points: &[[f32; 2]]| {
             let path = find_listed(&[base], listed).ok_or_else(|| BenchmarkError::Missing {
-                name: BenchmarkName::PfWillow,
+                name,
                 path: base.join(listed),
                 needed_by: place(list, row.line),
                 hint: "",
             })?;
-            Ok::<_, BenchmarkError>(PairImage {
-                size: sizes.of(&path)?,
-                path,
-                points: points.to_vec(),
-                key_point_box: tight_box(points).unwrap_or_default(),
-                object_box: None,
-                unshared: Vec::new(),
-            })
+            let canvas = checks.canvas(&path, sizes.of(&path)?, None, None)?;
+            let point = |(number, point): (usize, &[f32; 2])| {
+                let field = || format!("X{axis}{number}, Y{axis}{number}");
+                checks.point_unless_minus_one(&canvas, *point, here, field)
+            };
+            let key_points = (1..).zip(points).map(point).collect::<Result<_, _>>()?;
+            let (class, size) = (row.class.clone(), canvas.size());
+            Ok::<_, BenchmarkError>(KeyPointImage { path, class, size, key_points, object_box: None })
         };
         let [from, to] = &row.points;
-        pairs.push(KeyPointPair {
-            id: format!("{}/{}--{}", row.class, listed_stem(&row.source), listed_stem(&row.target)),
-            source: side(&row.source, from)?,
-            target: side(&row.target, to)?,
-            class: row.class.clone(),
-            ids: (0..LISTED_POINTS as u16).collect(),
-            difficulty: None,
-            agreements: Vec::new(),
-        });
+        let (source, target) = (side("A", &row.source, from)?, side("B", &row.target, to)?);
+        match KeyPointPair::new(&source, &target) {
+            Some(pair) => pairs.push(pair),
+            None => checks.counts.add(Oddity::PairsWithoutPoints, || place(list, row.line)),
+        }
     }
-    Ok(pairs)
+    Ok((pairs, checks.counts))
 }
 
 pub(super) fn read_willow_object(
@@ -188,11 +195,11 @@ pub(super) fn read_willow_object(
         BenchmarkSplit::Val => Split::Val,
         _ => Split::All,
     };
-    let found = read_willow(&base, half)?;
+    let found = read_willow_in(&base, half, options.annotated_in)?;
     let pairs = options.pair_selection.pairs(&found.images);
     // Its classes differ much in size: faces would outweigh the rest.
     let default_protocol = Protocol { average: Average::Category, ..Protocol::default() };
-    Ok(ReadPairs { pairs, default_protocol, notes: without_points(&found) })
+    Ok(ReadPairs { pairs, default_protocol, notes: without_points(&found), counts: found.counts })
 }
 
 fn without_points(found: &WillowImages) -> Vec<String> {

@@ -6,6 +6,7 @@ use std::path::Path;
 use burn::tensor::{Device, Tensor, TensorData};
 use corr_volume::{Backbone, CorrVolume, Frame, Grid, preprocess};
 use image::RgbImage;
+use sc_imagenet::{DecodeError, DecodeLimits, decode};
 
 use super::{Matcher, PointsInCells, Sample};
 use crate::key_points::KeyPointPair;
@@ -29,13 +30,8 @@ pub struct OnImages {
 #[derive(Debug, thiserror::Error)]
 pub enum MatchImagesError {
     /// An image file that cannot be read.
-    #[error("{}: {source}", .path.display())]
-    Image {
-        /// The file.
-        path: std::path::PathBuf,
-        /// What is wrong with it.
-        source: image::ImageError,
-    },
+    #[error(transparent)]
+    Image(#[from] DecodeError),
     /// A pair that cannot be scored.
     #[error(transparent)]
     Score(#[from] ScoreError),
@@ -48,14 +44,13 @@ impl OnImages {
         self.backbone.forward_from(input, 0, &self.blocks)
     }
 
-    /// [`maps`](Self::maps) of an image file.
+    /// [`maps`](Self::maps) of an image file, which is decoded as [`sc_imagenet::decode()`] does.
     ///
     /// # Errors
     ///
     /// A file that cannot be read or decoded.
     pub fn maps_of(&self, path: &Path) -> Result<Vec<Tensor<4>>, MatchImagesError> {
-        let image = image::open(path).map_err(|source| MatchImagesError::Image { path: path.to_owned(), source })?;
-        Ok(self.maps(&image.to_rgb8()))
+        Ok(self.maps(&decode(path, &DecodeLimits { min_side: 1, ..DecodeLimits::default() })?))
     }
 
     /// How many channels each block's map has: what matchers are made for.

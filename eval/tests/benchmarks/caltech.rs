@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use eval::{BenchmarkName, parse_caltech_list, read_caltech, read_caltech_list};
+use eval::{BenchmarkName, CaltechPairs, parse_caltech_list, read_caltech, read_caltech_list};
 
 use crate::fixture::{Folder, survives_damage, ways_to_write};
 
@@ -30,7 +30,8 @@ fn message(folder: &Folder) -> String {
 fn pairs_have_outlines_and_sizes() {
     let folder = fixture();
     assert_eq!(BenchmarkName::detect(folder.path()), Some(BenchmarkName::Caltech));
-    let pairs = read_caltech(folder.path()).unwrap();
+    let CaltechPairs { pairs, counts } = read_caltech(folder.path()).unwrap();
+    assert!(counts.is_empty(), "{counts}");
     assert_eq!(pairs[0].id, "accordion/image_0001--image_0002");
     assert_eq!((pairs[0].source.size, pairs[0].target.size), ((30, 28), (31, 28)));
     assert_eq!(pairs[0].source.outline, [[1.0, 1.0], [20.0, 1.0], [20.5, 15.0], [1.0, 15.0]]);
@@ -39,7 +40,7 @@ fn pairs_have_outlines_and_sizes() {
     assert_eq!(pairs[1].class, "watch");
     for (how, text) in ways_to_write(LIST) {
         folder.write(PATH, text);
-        assert_eq!(read_caltech(folder.path()).unwrap(), pairs, "{how}");
+        assert_eq!(read_caltech(folder.path()).unwrap().pairs, pairs, "{how}");
         assert_eq!(read_caltech_list(&folder.join(PATH)).unwrap().len(), 2);
     }
 }

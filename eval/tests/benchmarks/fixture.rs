@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use eval::{BenchmarkName, KeyPointPair, ReadOptions, ReadPairs, read_pairs};
-use image::RgbImage;
+use image::codecs::jpeg::JpegEncoder;
+use image::{ExtendedColorType, ImageEncoder, RgbImage};
 use tempfile::TempDir;
 
 /// A folder that is removed when dropped.
@@ -35,6 +36,17 @@ impl Folder {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         let format = image::ImageFormat::from_path(&path).unwrap();
         RgbImage::new(width, height).save_with_format(path, format).unwrap();
+    }
+
+    /// A JPEG of one colour that is stored turned.
+    pub fn turned_image(&self, path: &str, (width, height): (u32, u32), orientation: u8) {
+        let mut exif = b"II*\0\x08\0\0\0\x01\0".to_vec();
+        exif.extend([0x12, 0x01, 3, 0, 1, 0, 0, 0, orientation, 0, 0, 0, 0, 0, 0, 0]);
+        let mut bytes = Vec::new();
+        let mut encoder = JpegEncoder::new(&mut bytes);
+        encoder.set_exif_metadata(exif).unwrap();
+        encoder.write_image(&RgbImage::new(width, height), width, height, ExtendedColorType::Rgb8).unwrap();
+        self.write(path, bytes);
     }
 
     pub fn text(&self, path: &str) -> String {

@@ -5,6 +5,8 @@ mod ap_10k;
 mod caltech;
 mod fixture;
 mod names;
+mod oddities;
+mod orientation;
 mod pf_pascal;
 mod real_data;
 mod sc_imagenet;

@@ -8,8 +8,8 @@ const NAME: BenchmarkName = BenchmarkName::Table;
 
 fn images() -> Folder {
     let folder = Folder::new();
-    for (name, width) in [("a", 64), ("b", 80), ("c", 90)] {
-        folder.image(&format!("images/{name}.jpg"), width, 72);
+    for (name, width, height) in [("a", 64, 64), ("b", 80, 72), ("c", 90, 72)] {
+        folder.image(&format!("images/{name}.jpg"), width, height);
     }
     folder
 }
@@ -67,8 +67,8 @@ fn damage_to_a_csv_is_named_with_its_line() {
         ("0; 1; 4", "0; 1; 70000", "is no number of the kind expected"),
         ("64 64", "64", "`64` has 1 numbers, expected 2"),
         ("64 64", "64 0", "source_size is 64 x 0, which no image has"),
-        ("8 9 48 55", "48 9 8 55", "source_box is [48.0, 9.0, 8.0, 55.0], which is no box"),
-        ("8 9 48 55", "nan 9 8 55", "which is no box"),
+        ("8 9 48 55", "48 9 8 55", "source_box is [48, 9, 8, 55], which is no box"),
+        ("8 9 48 55", "nan 9 8 55", "source_box has the value NaN"),
         (",cup,", ",,", "`class` is empty"),
         ("cup-1,cup", "cup", "the row has 10 columns, the header 11"),
     ] {

@@ -59,6 +59,22 @@ pub fn compressed_mats() -> Vec<Vec<u8>> {
     [packed, vec![two, zeros]].concat()
 }
 
+/// Key points in front of and behind a compressed array of so many zero bytes, named `image`.
+pub fn beside_zeros(bytes: usize) -> [Vec<u8>; 2] {
+    let element = |kind: u32, content: &[u8]| {
+        let mut bytes = [&kind.to_le_bytes()[..], &(content.len() as u32).to_le_bytes(), content].concat();
+        bytes.resize(bytes.len().next_multiple_of(8), 0);
+        bytes
+    };
+    let flags = [9u32.to_le_bytes(), 0u32.to_le_bytes()].concat();
+    let dimensions = [1u32.to_le_bytes(), (bytes as u32).to_le_bytes()].concat();
+    let array =
+        [element(6, &flags), element(5, &dimensions), element(1, b"image"), element(2, &vec![0; bytes])].concat();
+    let points = mat("kps", 2, &[10.0, 20.0, 30.0, 40.0]);
+    let zeros = compressed(&[&points[..128], &element(14, &array)].concat());
+    [[&zeros[..], &points[128..]].concat(), [&points[..], &zeros[128..]].concat()]
+}
+
 /// A file of `count` compressed arrays, each with a name of `length` bytes.
 pub fn long_names(length: usize, count: usize) -> Vec<u8> {
     let array = mat(&"n".repeat(length), 1, &[1.0]);

@@ -204,6 +204,15 @@ fn ap_10k_images() {
 }
 
 #[test]
+fn a_huge_array_of_zeros_beside_the_key_points_costs_no_memory() {
+    for file in files::beside_zeros(64 << 20) {
+        let (result, peak) = memory::peak_of(|| parse_matrix(&file, "kps"));
+        assert_eq!(result.unwrap().get(0, 1), 30.0);
+        assert!(peak <= 128 << 10, "{peak} bytes for a file of {}", file.len());
+    }
+}
+
+#[test]
 fn many_compressed_arrays_with_long_names_are_not_kept() {
     // Each element is a hundred bytes and inflates to an array whose name has sixty thousand.
     let file = files::long_names(60_000, 400);

@@ -217,7 +217,13 @@ fn difficulty_breaks_the_same_average_down() {
     };
     let unknown = KeyPointPair { difficulty: None, ..with(0, 0) };
     let pairs = [with(0, 0), with(0, 1), with(2, 0), unknown];
-    let score = |correct| PairScore { class: "Duck".to_owned(), points: 2, correct: vec![correct, 2], invalid: 0 };
+    let score = |correct| PairScore {
+        class: "Duck".to_owned(),
+        images: [1, 2],
+        points: 2,
+        correct: vec![correct, 2],
+        invalid: 0,
+    };
     let scores = [score(2), score(1), score(0), score(0)];
     let protocol = protocol("", &[0.05, 0.1]);
     let rows = difficulty_rows(&pairs, &scores, &protocol, Bootstrap::default());
@@ -412,15 +418,17 @@ fn localisation_error_is_relative_to_the_boxes() {
 
 // ---------------------------------------------------------------- paired bootstrap
 
-fn score(class: usize, correct: usize) -> PairScore {
-    PairScore { class: class.to_string(), points: 10, correct: vec![correct, 10], invalid: 0 }
+/// The score of pair `index`, which has two images of its own.
+fn score(index: usize, class: usize, correct: usize) -> PairScore {
+    let images = [2 * index as u64, 2 * index as u64 + 1];
+    PairScore { class: class.to_string(), images, points: 10, correct: vec![correct, 10], invalid: 0 }
 }
 
 #[test]
 fn a_small_steady_gain_is_sure_where_separate_intervals_overlap() {
     // Pairs differ wildly, and A is one point of ten better on half of them.
-    let b: Vec<_> = (0..200).map(|index| score(index % 3, (index * 7) % 10)).collect();
-    let a: Vec<_> = (0..200).map(|index| score(index % 3, (index * 7) % 10 + index % 2)).collect();
+    let b: Vec<_> = (0..200).map(|index| score(index, index % 3, (index * 7) % 10)).collect();
+    let a: Vec<_> = (0..200).map(|index| score(index, index % 3, (index * 7) % 10 + index % 2)).collect();
     for kind in [Average::Image, Average::Point, Average::Category] {
         let [gain, none] = paired_bootstrap(&a, &b, kind, Bootstrap::default())[..] else { panic!("two thresholds") };
         let alone = average(&a, kind, Bootstrap::default())[0];
@@ -438,8 +446,8 @@ fn a_small_steady_gain_is_sure_where_separate_intervals_overlap() {
 
 #[test]
 fn chance_is_not_taken_for_a_gain() {
-    let b: Vec<_> = (0..400).map(|index| score(0, index % 10)).collect();
-    let a: Vec<_> = (0..400).map(|index| score(0, (index / 2) % 10)).collect();
+    let b: Vec<_> = (0..400).map(|index| score(index, 0, index % 10)).collect();
+    let a: Vec<_> = (0..400).map(|index| score(index, 0, (index / 2) % 10)).collect();
     let chance = paired_bootstrap(&a, &b, Average::Image, Bootstrap::default())[0];
     assert!(chance.low < 0.0 && chance.high > 0.0, "{chance:?}");
     assert!(chance.better > 0.2 && chance.worse > 0.2 && chance.better + chance.worse <= 1.0, "{chance:?}");
@@ -450,5 +458,10 @@ fn chance_is_not_taken_for_a_gain() {
 #[test]
 #[should_panic(expected = "pair 1 is not the same for both methods")]
 fn methods_scored_on_other_pairs_are_not_compared() {
-    paired_bootstrap(&[score(0, 1), score(1, 1)], &[score(0, 1), score(2, 1)], Average::Image, Bootstrap::default());
+    paired_bootstrap(
+        &[score(0, 0, 1), score(1, 1, 1)],
+        &[score(0, 0, 1), score(1, 2, 1)],
+        Average::Image,
+        Bootstrap::default(),
+    );
 }

@@ -1,6 +1,7 @@
 //! Every metric: by hand, against values of a script that shares no code with the crate, by laws, and on real flow.
 
 mod by_hand;
+mod coverage;
 mod golden;
 mod laws;
 mod tss_sample;

@@ -19,6 +19,7 @@ pub fn protocol() -> Protocol {
 pub fn methods() -> Vec<MethodScores> {
     let score = |class: &str, correct: [usize; 3]| PairScore {
         class: hostile(class),
+        images: [1, 2],
         points: 4,
         correct: correct.to_vec(),
         invalid: 0,

@@ -112,6 +112,7 @@ fn the_best_and_the_worst_are_chosen_with_ties_by_id() {
     let pairs: Vec<_> = shares.iter().filter_map(|(id, ..)| KeyPointPair::new(&image(id), &image("t"))).collect();
     let score = |&(_, correct, points): &(&str, usize, usize)| PairScore {
         class: "cat".to_owned(),
+        images: [1, 2],
         points,
         correct: vec![points, correct],
         invalid: 0,

@@ -1,6 +1,6 @@
 //! Markdown, curves and published scores.
 
-use eval::{Bootstrap, ClassScores, PckCurve, Row, ScoreReport, published_scores};
+use eval::{Bootstrap, ClassScores, PckCurve, ReadCounts, Row, ScoreReport, published_scores};
 
 use crate::generated::{methods, protocol};
 
@@ -12,6 +12,7 @@ fn markdown_is_a_table_with_its_protocol() {
         protocol: "frame=original".to_owned(),
         pairs: 2,
         rows: vec![row("raw_hard", 0.1, 50.0), row("raw_hard", 0.005, 2.25), row("<b>", 0.1, 9.96)],
+        counts: ReadCounts::default(),
     };
     assert_eq!(
         report.markdown(false),

@@ -24,7 +24,7 @@ pub struct Row {
     pub alpha: f64,
     /// PCK in per cent, the mean over seeds.
     pub pck: f64,
-    /// The lower end of its 95 % interval (bootstrap over pairs, each with all its seeds).
+    /// The lower end of its 95 % interval (bootstrap over images, each pair with all its seeds).
     pub low: f64,
     /// The upper end.
     pub high: f64,
@@ -49,7 +49,7 @@ pub struct Comparison {
     pub with: String,
     /// The difference in points of PCK.
     pub difference: f64,
-    /// The lower end of its 95 % interval (paired bootstrap over pairs).
+    /// The lower end of its 95 % interval (paired bootstrap over images).
     pub low: f64,
     /// The upper end.
     pub high: f64,

@@ -14,6 +14,7 @@ use tracing::info;
 
 use super::plan::{Cell, Plan};
 use crate::atomic;
+use crate::benchmark::warn_of;
 use crate::checkpoint::{Checkpoint, RunState};
 use crate::matchers::{
     Features, Learner, LearnerState, MatcherName, TrainingPairs, load_state, read_labels, read_training_pairs,
@@ -152,6 +153,7 @@ impl<'a> Shared<'a> {
         let pair_selection = PairSelection { per_class, seed: 0 };
         let read =
             read_pairs(name, data, &ReadOptions { split: Some(score), pair_selection, ..ReadOptions::default() })?;
+        warn_of(name, &read.counts);
         let protocol = read.default_protocol.with_keys(&plan.benchmark.protocol)?.with_alphas(&plan.benchmark.alphas);
         let mut features = BTreeMap::new();
         for &matcher in &plan.matchers {

@@ -7,6 +7,8 @@ use std::str::FromStr;
 use anyhow::{Result, bail};
 use eval::{BenchmarkName, BenchmarkSplit, KeyPointPair, PairImage, Protocol, ReadOptions, read_pairs};
 
+use crate::benchmark::warn_of;
+
 /// The data sets whose key points are numbered alike in all images of a class, which are files of their class's folder.
 const KNOWN: [BenchmarkName; 4] =
     [BenchmarkName::Willow, BenchmarkName::PfWillow, BenchmarkName::Spair, BenchmarkName::Ap10k];
@@ -74,9 +76,9 @@ impl AnnotatedImages {
     pub fn read(against: &Against, protocol: &Protocol) -> Result<Self> {
         let options = ReadOptions { split: Some(against.split), ..ReadOptions::default() };
         let mut found = Self { classes: HashMap::new() };
-        for KeyPointPair { class, source, target, ids, .. } in
-            read_pairs(against.name, &against.folder, &options)?.pairs
-        {
+        let read = read_pairs(against.name, &against.folder, &options)?;
+        warn_of(against.name, &read.counts);
+        for KeyPointPair { class, source, target, ids, .. } in read.pairs {
             for side in [&source, &target] {
                 found.add(&class, side, &ids, protocol);
             }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
 use clap::Args;
-use eval::{BenchmarkName, BenchmarkSplit, Bootstrap, KeyPointPair, MethodScores, Protocol, ScoreReport};
+use eval::{BenchmarkName, BenchmarkSplit, Bootstrap, MethodScores, ScoreReport};
 use serde::{Deserialize, Serialize};
 use tracing::info;
 
@@ -16,7 +16,7 @@ use super::pairs::{PairCount, TrainingPairs, read_training_pairs};
 use super::session::{parameters_of, train_in};
 use super::settings::{MatcherName, MatcherSettings, Phase};
 use crate::atomic;
-use crate::benchmark::BenchmarkArgs;
+use crate::benchmark::{Benchmark, BenchmarkArgs};
 use crate::device::DeviceChoice;
 use crate::logging;
 use crate::run_folder::RunFolder;
@@ -216,14 +216,15 @@ impl FinetuneArgs {
             };
             learner = common.train(&record, learner, &settings.finetune, (&pairs, &features), &device)?;
         }
-        let (pairs, protocol) = scored;
+        let Benchmark { pairs, protocol, counts, .. } = scored;
         let scores = pairs.iter().map(|pair| features.score(&learner, pair, &protocol)).collect::<Result<_>>()?;
         let method = match &self.init {
             Some(init) => format!("{} from {init}", common.matcher.name()),
             None => common.matcher.name().to_owned(),
         };
         let methods = [MethodScores { method, pairs: scores }];
-        let report = ScoreReport::new(&self.data.display().to_string(), &protocol, &methods, Bootstrap::default());
+        let mut report = ScoreReport::new(&self.data.display().to_string(), &protocol, &methods, Bootstrap::default());
+        report.counts = counts;
         if self.json {
             println!("{}", serde_json::to_string(&report)?);
         } else {
@@ -232,7 +233,7 @@ impl FinetuneArgs {
         Ok(())
     }
 
-    fn scored(&self) -> Result<(Vec<KeyPointPair>, Protocol)> {
+    fn scored(&self) -> Result<Benchmark> {
         let benchmark = BenchmarkArgs {
             data: Some(self.data.clone()),
             benchmark: self.benchmark.into_iter().collect(),
@@ -240,13 +241,13 @@ impl FinetuneArgs {
             spair: crate::benchmark::SpairLists::default(),
             leak_free: false,
             pairs: self.score_pairs,
+            annotated_in: None,
             limit: None,
             pair_seed: 0,
             protocol: self.protocol.clone(),
             alpha: self.alpha.clone(),
         };
         let name = benchmark.names(&self.data)?[0];
-        let read = benchmark.read(name, &self.data)?;
-        Ok((read.pairs, read.protocol))
+        benchmark.read(name, &self.data)
     }
 }

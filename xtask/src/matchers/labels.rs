@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use tracing::info;
 
 use super::pairs::with_points;
+use crate::benchmark::warn_of;
 
 /// Which labels are learned from, by what the data set says of each: how many of the source image's partners agree about it.
 /// One data set so serves matchers that want many pairs and matchers that want few errors.
@@ -85,6 +86,7 @@ pub fn read_labels(folders: &[PathBuf]) -> Result<Vec<KeyPointPair>> {
         let options = ReadOptions { split: Some(BenchmarkSplit::Train), ..ReadOptions::default() };
         let read = read_pairs(BenchmarkName::ScImageNet, folder, &options)
             .with_context(|| format!("{} holds no labels; `cargo xtask label` makes some", folder.display()))?;
+        warn_of(folder.display(), &read.counts);
         // Pairs of several data sets may have one number.
         pairs.extend(
             read.pairs.into_iter().map(|pair| KeyPointPair { id: format!("{}/{}", folder.display(), pair.id), ..pair }),

@@ -13,6 +13,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::features::Features;
+use crate::benchmark::warn_of;
 
 /// How many pairs to learn from; none is all of them. Written as a number, or `all`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -218,7 +219,9 @@ pub fn read_training_pairs(
         format!("{} is not laid out as a known data set; say which with --benchmark", data.display())
     })?;
     let options = ReadOptions { split: Some(split), pair_selection: PairSelection::ALL, ..ReadOptions::default() };
-    Ok((read_pairs(name, data, &options)?.pairs, name))
+    let read = read_pairs(name, data, &options)?;
+    warn_of(name, &read.counts);
+    Ok((read.pairs, name))
 }
 
 fn rng(seed: u64, number: u64, what: u64) -> ChaCha8Rng {

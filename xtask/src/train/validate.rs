@@ -8,6 +8,7 @@ use eval::{Average, Direction, KeyPointPair, PairSelection, Protocol, ScoreRepor
 use sc_imagenet::ImageSet;
 use tracing::{info, warn};
 
+use crate::benchmark::warn_of;
 use crate::checkpoint::RunState;
 use crate::config::TrainConfig;
 use crate::describe::{Describer, Method};
@@ -36,12 +37,17 @@ impl Validation {
         if data.validation.is_empty() {
             for folder in folders {
                 match read_willow(Path::new(folder), data.validation_split) {
-                    Ok(found) => images.extend(found.images),
+                    Ok(found) => {
+                        warn_of(folder, &found.counts);
+                        images.extend(found.images);
+                    }
                     Err(error) => warn!("no key points to score on in {folder}: {error}"),
                 }
             }
         } else {
-            images = read_willow(Path::new(&data.validation), data.validation_split)?.images;
+            let found = read_willow(Path::new(&data.validation), data.validation_split)?;
+            warn_of(&data.validation, &found.counts);
+            images = found.images;
         }
         let selection = PairSelection { per_class: Some(data.validation_pairs), seed: 0 };
         let pairs = if images.is_empty() { Vec::new() } else { selection.pairs(&images) };

@@ -7,6 +7,7 @@ mod inspect;
 mod inspect_browser;
 mod label;
 mod matchers;
+mod odd_annotations;
 mod score;
 mod support;
 mod train;
