@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::decode::{self, DecodeLimits, Refusal, decode_guarded};
+use crate::decode::{self, DecodeLimits, Refusal, decode_bytes};
 use crate::image_set::{ImageEntry, ImageSet};
 use crate::tree::ClassTree;
 use crate::verdict_cache::{Stamp, Verdict, VerdictCache};
@@ -196,7 +196,7 @@ fn judge(index: usize, root: &Path, file: &str, limits: &DecodeLimits, known: &V
     if let Some(verdict) = stamp.and_then(|stamp| known.get(file, stamp)) {
         return Judged { index, verdict: verdict.clone(), stamp, cached: true };
     }
-    let decoded = decode::read(&path, limits).and_then(|bytes| decode_guarded(&bytes, limits));
+    let decoded = decode::read(&path, limits).and_then(|bytes| decode_bytes(&bytes, limits));
     let (verdict, stamp) = match decoded {
         Ok(image) => {
             let (width, height) = image.dimensions();

@@ -53,6 +53,7 @@
 mod atomic_file;
 mod build;
 mod check;
+mod cmyk;
 mod container;
 mod datasheet;
 mod decode;
@@ -65,6 +66,7 @@ mod layout;
 mod names;
 mod pairs;
 mod shard;
+mod sniff;
 mod source;
 mod split;
 mod statistics;
