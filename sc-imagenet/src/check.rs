@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::decode::{self, DecodeLimits, Refusal, decode_bytes};
 use crate::image_set::{ImageEntry, ImageSet};
+use crate::passed_over::PassedOver;
 use crate::tree::ClassTree;
 use crate::verdict_cache::{Stamp, Verdict, VerdictCache};
 
@@ -57,6 +58,9 @@ pub struct CheckReport {
     pub classes: Vec<ClassCount>,
     /// Images that are not used because of what they are.
     pub refused: Vec<RefusedImage>,
+    /// What was not looked at.
+    #[serde(default)]
+    pub passed_over: PassedOver,
 }
 
 /// One class in a [`CheckReport`].
@@ -228,6 +232,7 @@ fn sort_out(
         from_cache,
         classes: Vec::with_capacity(tree.classes().len()),
         refused: Vec::new(),
+        passed_over: tree.passed_over().clone(),
     };
     let mut names = Vec::new();
     let mut images = Vec::new();
@@ -296,6 +301,9 @@ impl fmt::Display for CheckReport {
         }
         for (name, reason) in self.left_out() {
             write!(out, "\n  left out class {name}: {reason}")?;
+        }
+        if !self.passed_over.is_empty() {
+            write!(out, "\n  {}", self.passed_over)?;
         }
         Ok(())
     }
