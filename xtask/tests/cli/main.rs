@@ -8,6 +8,7 @@ mod inspect_browser;
 mod label;
 mod matchers;
 mod score;
+mod sources;
 mod support;
 mod train;
 mod weak;
