@@ -1,9 +1,10 @@
 //! From an RGB image to a network's input tensor.
 
 use std::borrow::Borrow;
+use std::ops::Range;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use image::RgbImage;
+use image::{Rgb, RgbImage};
 use kornia_image::{Image, ImageError, ImageSize};
 use kornia_imgproc::interpolation::InterpolationMode;
 use kornia_imgproc::resize::resize_fast_rgb;
@@ -29,11 +30,18 @@ impl Normalisation {
     }
 }
 
+/// The most pixels of an image for one of the input, along a side, that the library's filter takes as they are: its weights
+/// have 14 bits, and its first pass is as long as the image.
+const MOST_PER_PIXEL: usize = 64;
+/// To so many pixels for one of the input a longer side is shortened by means.
+const MEANS_PER_PIXEL: usize = 16;
+
 /// Stretches `image` to `input = (width, height)` pixels and normalises it: `[1, 3, height, width]`.
 ///
 /// The aspect ratio is not kept; pixel centres map as [`Frame::stretched`](crate::Frame::stretched) has it. An image
 /// that grows on both axes is interpolated bilinearly; one that shrinks on any is filtered bicubically with a kernel
-/// widened by the factor, so that fine texture does not alias.
+/// widened by the factor, so that fine texture does not alias. A side of more than 64 times the input's is first shortened
+/// by means of neighbouring pixels, so that a strip of any length takes no more memory than an image of its pixels.
 ///
 /// # Panics
 ///
@@ -66,12 +74,49 @@ pub fn preprocess_batch<I: Borrow<RgbImage> + Sync>(
         let image = image.borrow();
         let (w, h) = image.dimensions();
         assert!(w > 0 && h > 0, "the image has no pixels: {w}×{h}");
+        let shortened = shortened(image, input);
+        let image = shortened.as_ref().unwrap_or(image);
         let resized =
             stretch(image, input).unwrap_or_else(|error| panic!("resizing {w}×{h} to {width}×{height}: {error}"));
         normalise(resized.as_slice(), planes, normalisation);
     });
     let shape = [images.len(), 3, height, width];
     Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+/// An image with means in place of pixels along sides that are very much longer than the input's; none where no side is.
+fn shortened(image: &RgbImage, (width, height): (usize, usize)) -> Option<RgbImage> {
+    let (w, h) = (image.width() as usize, image.height() as usize);
+    let (short_w, short_h) = (shortened_side(w, width), shortened_side(h, height));
+    if (short_w, short_h) == (w, h) {
+        return None;
+    }
+    let bounds = |side: usize, short: usize, at: u32| {
+        let bound = |at: usize| (at * side / short) as u32;
+        bound(at as usize)..bound(at as usize + 1)
+    };
+    Some(RgbImage::from_fn(short_w as u32, short_h as u32, |x, y| {
+        mean(image, bounds(w, short_w, x), bounds(h, short_h, y))
+    }))
+}
+
+fn shortened_side(side: usize, input: usize) -> usize {
+    if side > MOST_PER_PIXEL * input { MEANS_PER_PIXEL * input } else { side }
+}
+
+/// The mean colour of a rectangle of pixels.
+fn mean(image: &RgbImage, columns: Range<u32>, rows: Range<u32>) -> Rgb<u8> {
+    let count = columns.len() as u64 * rows.len() as u64;
+    let mut sums = [0_u64; 3];
+    for y in rows {
+        for x in columns.clone() {
+            let pixel = image.get_pixel(x, y);
+            for (sum, value) in sums.iter_mut().zip(pixel.0) {
+                *sum += u64::from(value);
+            }
+        }
+    }
+    Rgb(sums.map(|sum| ((sum + count / 2) / count) as u8))
 }
 
 fn stretch(image: &RgbImage, (width, height): (usize, usize)) -> Result<Image<u8, 3>, ImageError> {
@@ -98,8 +143,6 @@ fn normalise(pixels: &[u8], planes: &mut [f32], normalisation: &Normalisation) {
 
 #[cfg(test)]
 mod tests {
-    use image::Rgb;
-
     use super::*;
 
     fn planes(image: &RgbImage, input: (usize, usize)) -> Vec<f32> {
@@ -132,6 +175,26 @@ mod tests {
                     assert!((at(0) - red).abs() <= 2.0, "{width}×{height}: {} for {red}", at(0));
                     assert!((at(1) - green).abs() <= 2.0, "{width}×{height}: {} for {green}", at(1));
                     assert!((at(2) - 7.0).abs() <= 1.0);
+                }
+            }
+        }
+    }
+
+    /// The library's filter alone would need a gigabyte for it, and gives grey for it.
+    #[test]
+    fn a_strip_of_any_length_keeps_its_ramp() {
+        let (long, side) = (400_000_u32, 32_usize);
+        let across = RgbImage::from_fn(long, 16, |x, _| Rgb([(u64::from(x) * 256 / u64::from(long)) as u8, 90, 7]));
+        let down = RgbImage::from_fn(16, long, |x, y| across.get_pixel(y, x).to_owned());
+        let (across, down) = (planes(&across, (side, side)), planes(&down, (side, side)));
+        for y in 0..side {
+            for x in 2..side - 2 {
+                let expected = (x as f32 + 0.5) * 256.0 / side as f32 - 0.5;
+                for (name, values, at) in [("across", &across, y * side + x), ("down", &down, x * side + y)] {
+                    let red = values[at] * 128.0 + 127.0;
+                    assert!((red - expected).abs() <= 2.0, "{name}: {red} for {expected} at {x}");
+                    let green = values[side * side + at] * 128.0 + 127.0;
+                    assert!((green - 90.0).abs() <= 1.0, "{name}: {green} for 90 at {x}");
                 }
             }
         }

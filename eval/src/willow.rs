@@ -19,7 +19,9 @@ use crate::key_points::{KeyPointImage, Split};
 use crate::mat::{MatError, Matrix, read_matrix, write_matrix};
 
 const VARIABLE: &str = "pts_coord";
-const IMAGE_EXTENSIONS: [&str; 5] = ["png", "jpg", "jpeg", "bmp", "webp"];
+/// Those that `sc-imagenet` takes for images, so that both take the same files of a folder for its even and odd half.
+const IMAGE_EXTENSIONS: [&str; 12] =
+    ["jpg", "jpeg", "jpe", "jfif", "pjpeg", "pjp", "png", "webp", "bmp", "gif", "tif", "tiff"];
 
 /// What [`read_willow`] found.
 #[derive(Clone, Debug, PartialEq)]

@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::decode::{self, DecodeLimits, Refusal, decode_guarded};
+use crate::decode::{self, DecodeLimits, Refusal, decode_bytes};
 use crate::image_set::{ImageEntry, ImageSet};
+use crate::passed_over::PassedOver;
 use crate::tree::ClassTree;
 use crate::verdict_cache::{Stamp, Verdict, VerdictCache};
 
@@ -57,6 +58,9 @@ pub struct CheckReport {
     pub classes: Vec<ClassCount>,
     /// Images that are not used because of what they are.
     pub refused: Vec<RefusedImage>,
+    /// What was not looked at.
+    #[serde(default)]
+    pub passed_over: PassedOver,
 }
 
 /// One class in a [`CheckReport`].
@@ -196,7 +200,7 @@ fn judge(index: usize, root: &Path, file: &str, limits: &DecodeLimits, known: &V
     if let Some(verdict) = stamp.and_then(|stamp| known.get(file, stamp)) {
         return Judged { index, verdict: verdict.clone(), stamp, cached: true };
     }
-    let decoded = decode::read(&path, limits).and_then(|bytes| decode_guarded(&bytes, limits));
+    let decoded = decode::read(&path, limits).and_then(|bytes| decode_bytes(&bytes, limits));
     let (verdict, stamp) = match decoded {
         Ok(image) => {
             let (width, height) = image.dimensions();
@@ -228,6 +232,7 @@ fn sort_out(
         from_cache,
         classes: Vec::with_capacity(tree.classes().len()),
         refused: Vec::new(),
+        passed_over: tree.passed_over().clone(),
     };
     let mut names = Vec::new();
     let mut images = Vec::new();
@@ -296,6 +301,9 @@ impl fmt::Display for CheckReport {
         }
         for (name, reason) in self.left_out() {
             write!(out, "\n  left out class {name}: {reason}")?;
+        }
+        if !self.passed_over.is_empty() {
+            write!(out, "\n  {}", self.passed_over)?;
         }
         Ok(())
     }

@@ -8,7 +8,8 @@
 //! JPEG   SOI (marker length payload)* with entropy-coded data after each SOS, up to EOI     ITU-T T.81, annex B
 //! PNG    signature (length type payload crc)*, up to IEND                                    PNG 3rd edition, §5
 //! WebP   "RIFF" length "WEBP" …, the length covering the file                                RFC 9649, §2.4
-//! BMP    nothing to walk: a short pixel array is an error of the decoder
+//! GIF    header screen (extension | frame)*, up to the end of the first frame, which is all that is read     GIF89a, §17–22
+//! BMP, TIFF  nothing to walk: what is short of its pixels is an error of the decoder
 //! ```
 //!
 //! Segments are stepped over by their length, so the end marker of a thumbnail embedded in a JPEG's metadata is never
@@ -24,6 +25,16 @@ pub(crate) struct Container {
     pub(crate) declared: Option<(u32, u32)>,
     /// Whether the file reaches the end that its format prescribes.
     pub(crate) complete: bool,
+    /// Channels of a JPEG; 0 for other formats, and where the header is not reached.
+    pub(crate) channels: u8,
+    /// Whether a JPEG has the segment by which Adobe's programs say how its colours are stored.
+    pub(crate) of_adobe: bool,
+}
+
+impl Container {
+    fn new(declared: Option<(u32, u32)>, complete: bool) -> Self {
+        Self { declared, complete, channels: 0, of_adobe: false }
+    }
 }
 
 /// Walks the structure of `bytes`, an image of the given format.
@@ -31,23 +42,23 @@ pub(crate) fn inspect(bytes: &[u8], format: ImageFormat) -> Container {
     match format {
         ImageFormat::Jpeg => inspect_jpeg(bytes),
         ImageFormat::Png => inspect_png(bytes),
-        ImageFormat::WebP => Container {
-            declared: None,
-            complete: webp_length(bytes).is_some_and(|length| length <= bytes.len() as u64),
-        },
-        _ => Container { declared: None, complete: true },
+        ImageFormat::WebP => {
+            Container::new(None, webp_length(bytes).is_some_and(|length| length <= bytes.len() as u64))
+        }
+        ImageFormat::Gif => inspect_gif(bytes),
+        _ => Container::new(None, true),
     }
 }
 
 fn inspect_jpeg(bytes: &[u8]) -> Container {
-    let mut declared = None;
+    let mut found = Container::new(None, false);
     let mut scan_seen = false;
     let mut at = 2;
     while let Some((code, payload)) = next_jpeg_marker(bytes, at) {
         at = payload;
         match code {
             0xd9 => {
-                return Container { declared, complete: scan_seen };
+                return Container { complete: scan_seen, ..found };
             }
             // Everything from SOF0 to COM that is followed by a length. What is left over (TEM, a second SOI, reserved
             // codes) stands alone or is damage in the data of a scan: the walk goes on behind it.
@@ -57,15 +68,17 @@ fn inspect_jpeg(bytes: &[u8]) -> Container {
                 };
                 let is_frame = matches!(code, 0xc0..=0xcf) && !matches!(code, 0xc4 | 0xc8 | 0xcc);
                 if is_frame && let (Some(h), Some(w)) = (be_u16(bytes, at + 3), be_u16(bytes, at + 5)) {
-                    declared = Some((u32::from(w), u32::from(h)));
+                    found.declared = Some((u32::from(w), u32::from(h)));
+                    found.channels = bytes.get(at + 7).copied().unwrap_or(0);
                 }
+                found.of_adobe |= code == 0xee && bytes.get(at + 2..at + 7) == Some(b"Adobe");
                 scan_seen |= code == 0xda;
                 at += usize::from(length);
             }
             _ => {}
         }
     }
-    Container { declared, complete: false }
+    found
 }
 
 /// The next marker at or after `from`, as (code, index behind it). Entropy-coded data is passed over: in it 0xFF is
@@ -95,11 +108,59 @@ fn inspect_png(bytes: &[u8]) -> Container {
             break;
         }
         if kind == b"IEND" {
-            return Container { declared, complete: true };
+            return Container::new(declared, true);
         }
         at = end as usize;
     }
-    Container { declared, complete: false }
+    Container::new(declared, false)
+}
+
+/// A GIF up to the end of its first frame. Declared is what the screen and that frame take.
+fn inspect_gif(bytes: &[u8]) -> Container {
+    let screen = le_u16(bytes, 6).zip(le_u16(bytes, 8)).map(|(w, h)| (u32::from(w), u32::from(h)));
+    let mut at = 13 + bytes.get(10).map_or(0, |&flags| colour_table(flags));
+    loop {
+        match bytes.get(at) {
+            // an extension: a label and blocks
+            Some(0x21) => {
+                at = match end_of_blocks(bytes, at + 2) {
+                    Some(end) => end,
+                    None => return Container::new(screen, false),
+                }
+            }
+            Some(0x2c) => break,
+            _ => return Container::new(screen, false),
+        }
+    }
+    let side = |place: usize| le_u16(bytes, at + place).map(u32::from);
+    let (Some(left), Some(top), Some(w), Some(h), Some(&flags)) =
+        (side(1), side(3), side(5), side(7), bytes.get(at + 9))
+    else {
+        return Container::new(screen, false);
+    };
+    let declared = screen.map(|(width, height)| (width.max(left + w), height.max(top + h)));
+    // behind the colours a byte that says how the pixels are coded
+    Container::new(declared, end_of_blocks(bytes, at + 10 + colour_table(flags) + 1).is_some())
+}
+
+/// Bytes of a GIF's table of colours, whose size stands in the last bits of `flags`.
+fn colour_table(flags: u8) -> usize {
+    if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) }
+}
+
+/// The place behind blocks that each say their length, the last being empty.
+fn end_of_blocks(bytes: &[u8], from: usize) -> Option<usize> {
+    let mut at = from;
+    loop {
+        match usize::from(*bytes.get(at)?) {
+            0 => return Some(at + 1),
+            length => at += 1 + length,
+        }
+    }
+}
+
+fn le_u16(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_le_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
 }
 
 /// Bytes of the whole file as the RIFF header has them.
@@ -166,7 +227,7 @@ mod tests {
         fn any_bytes_can_be_inspected(
             bytes in proptest::collection::vec(proptest::sample::select(&[0_u8, 1, 2, 8, 0xc0, 0xd0, 0xd9, 0xda, 0xff][..]), 0..64),
         ) {
-            for format in [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::WebP, ImageFormat::Bmp] {
+            for format in [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::WebP, ImageFormat::Gif] {
                 inspect(&bytes, format);
             }
         }

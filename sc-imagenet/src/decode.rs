@@ -9,7 +9,9 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbImage};
 use serde::{Deserialize, Serialize};
 
+use crate::cmyk;
 use crate::container;
+use crate::sniff;
 
 /// What [`decode`] refuses before it allocates anything for an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,15 +63,23 @@ pub enum Refusal {
     },
     /// The content begins like no image format.
     #[error(
-        "is not an image, whatever its name says (it begins with \"{beginning}\"); JPEG, PNG, WebP and BMP are read; \
-         delete it or fetch it again"
+        "is not an image, whatever its name says (it begins with \"{beginning}\"); JPEG, PNG, WebP, GIF, TIFF and BMP are \
+         read; delete it or fetch it again"
     )]
     NotAnImage {
         /// The first bytes, escaped.
         beginning: String,
     },
+    /// A file that is known for something else than an image: a page that a server sent in its place, a PDF.
+    #[error("is {what} and no image, whatever its name says; {advice}")]
+    Document {
+        /// What it is, with an article.
+        what: &'static str,
+        /// What to do.
+        advice: &'static str,
+    },
     /// An image format that is not read here.
-    #[error("is {format}, which is not read here; convert it to JPEG, PNG, WebP or BMP")]
+    #[error("is {format}, which is not read here; convert it to JPEG or PNG")]
     UnsupportedFormat {
         /// The format's name.
         format: String,
@@ -120,10 +130,10 @@ pub enum Refusal {
 /// Reads an image file as 8-bit RGB, upright.
 ///
 /// The content decides the format, the name's extension does not. Greyscale and palettes become RGB; 16 bits become 8
-/// by rounding; CMYK and YCCK JPEGs are read as Adobe writes them (inverted), as nearly all such files are; the EXIF
-/// orientation is applied, so that the size is that of the upright image; transparent pixels are composited on white,
-/// since the colour hidden behind them is arbitrary. Colour profiles are not applied. Of an animation the first frame
-/// is read.
+/// by rounding; CMYK and YCCK JPEGs with Adobe's marker are read as Adobe writes them, inverted, and those without it as they
+/// are; the EXIF orientation is applied, so that the size is that of the upright image; transparent pixels are composited
+/// on white, since the colour hidden behind them is arbitrary. Colour profiles are not applied. Of an animation the first
+/// frame is read, of a TIFF the first page.
 ///
 /// # Errors
 ///
@@ -136,15 +146,22 @@ pub fn decode(path: &Path, limits: &DecodeLimits) -> Result<RgbImage, DecodeErro
 
 /// [`decode`] for a file already in memory.
 ///
+/// It comes back whatever the decoder does: decoders are other people's code on other people's bytes, and one that panics
+/// must not end a run over a million images.
+///
 /// # Errors
 ///
 /// As [`decode`], but for those of the file system.
 pub fn decode_bytes(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage, Refusal> {
+    panic::catch_unwind(|| decode_unguarded(bytes, limits)).unwrap_or(Err(Refusal::DecoderPanic))
+}
+
+fn decode_unguarded(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage, Refusal> {
     if bytes.is_empty() {
         return Err(Refusal::Empty);
     }
     let (format, name) = supported_format(bytes)?;
-    let damaged = |error: image::ImageError| Refusal::Damaged { format: name, detail: error.to_string() };
+    let damaged = |error: image::ImageError| refusal_of(error, name);
 
     let container = container::inspect(bytes, format);
     if let Some((width, height)) = container.declared {
@@ -152,6 +169,9 @@ pub fn decode_bytes(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage, Ref
     }
     if !container.complete {
         return Err(Refusal::Truncated { format: name, bytes: bytes.len() as u64 });
+    }
+    if container.channels == 2 {
+        return Err(Refusal::UnsupportedFormat { format: "JPEG of two channels".to_owned() });
     }
 
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
@@ -164,17 +184,26 @@ pub fn decode_bytes(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage, Ref
     check_size(width, height, limits)?;
     // Orientation is an ornament: unreadable metadata does not make the pixels worse.
     let orientation = decoder.orientation().ok();
-    let mut image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
+    let mut image = if container.channels == 4 && !container.of_adobe {
+        let detail = |detail| Refusal::Damaged { format: name, detail };
+        DynamicImage::ImageRgb8(cmyk::decode_plain(bytes, (width, height)).map_err(detail)?)
+    } else {
+        DynamicImage::from_decoder(decoder).map_err(damaged)?
+    };
     if let Some(orientation) = orientation {
         image.apply_orientation(orientation);
     }
     Ok(on_white(image))
 }
 
-/// [`decode_bytes`] that comes back whatever the decoder does: decoders are other people's code on other people's bytes,
-/// and one that panics must not end a run over a million images.
-pub(crate) fn decode_guarded(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage, Refusal> {
-    panic::catch_unwind(|| decode_bytes(bytes, limits)).unwrap_or(Err(Refusal::DecoderPanic))
+/// A kind of a known format that is not read is told from damage.
+fn refusal_of(error: image::ImageError, format: &'static str) -> Refusal {
+    match error {
+        image::ImageError::Unsupported(kind) => {
+            Refusal::UnsupportedFormat { format: format!("a kind of {format} ({kind})") }
+        }
+        error => Refusal::Damaged { format, detail: error.to_string() },
+    }
 }
 
 /// Whether an encoded image is stored as it is to be seen, so that coordinates of the upright image are also those of a
@@ -207,14 +236,28 @@ pub(crate) fn read(path: &Path, limits: &DecodeLimits) -> Result<Vec<u8>, Refusa
     Ok(bytes)
 }
 
+/// Whether a file that begins with these bytes is one of an image format that is read.
+pub(crate) fn begins_like_an_image(bytes: &[u8]) -> bool {
+    supported_format(bytes).is_ok()
+}
+
 pub(crate) fn supported_format(bytes: &[u8]) -> Result<(ImageFormat, &'static str), Refusal> {
-    match image::guess_format(bytes) {
-        Ok(format @ ImageFormat::Jpeg) => Ok((format, "JPEG")),
-        Ok(format @ ImageFormat::Png) => Ok((format, "PNG")),
-        Ok(format @ ImageFormat::WebP) => Ok((format, "WebP")),
-        Ok(format @ ImageFormat::Bmp) => Ok((format, "BMP")),
-        Ok(other) => Err(Refusal::UnsupportedFormat { format: format!("{other:?}").to_uppercase() }),
-        Err(_) => Err(Refusal::NotAnImage { beginning: bytes[..bytes.len().min(16)].escape_ascii().to_string() }),
+    let format = image::guess_format(bytes).ok();
+    let name = match format {
+        Some(ImageFormat::Jpeg) => "JPEG",
+        Some(ImageFormat::Png) => "PNG",
+        Some(ImageFormat::WebP) => "WebP",
+        Some(ImageFormat::Gif) => "GIF",
+        Some(ImageFormat::Tiff) => "TIFF",
+        Some(ImageFormat::Bmp) => "BMP",
+        _ => "",
+    };
+    match format {
+        Some(format) if !name.is_empty() => Ok((format, name)),
+        other => Err(sniff::refusal(bytes).unwrap_or_else(|| match other {
+            Some(other) => Refusal::UnsupportedFormat { format: format!("{other:?}").to_uppercase() },
+            None => Refusal::NotAnImage { beginning: bytes[..bytes.len().min(16)].escape_ascii().to_string() },
+        })),
     }
 }
 

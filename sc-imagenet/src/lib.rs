@@ -53,10 +53,12 @@
 mod atomic_file;
 mod build;
 mod check;
+mod cmyk;
 mod container;
 mod datasheet;
 mod decode;
 pub mod drawn;
+mod file_kind;
 mod image_set;
 mod image_size;
 mod index;
@@ -65,11 +67,14 @@ mod labelled_pair;
 mod layout;
 mod names;
 mod pairs;
+mod passed_over;
 mod shard;
+mod sniff;
 mod source;
 mod split;
 mod statistics;
 mod tree;
+mod tree_walk;
 mod verdict_cache;
 
 /// Compiles the example of the README.
@@ -82,6 +87,7 @@ pub use build::{BuildIdentity, Finished, Journal, JournalError, MergeError, Merg
 pub use check::{CheckConfig, CheckError, CheckReport, Checked, ClassCount, RefusedImage, check};
 pub use datasheet::DatasheetFacts;
 pub use decode::{DecodeError, DecodeLimits, Refusal, decode, decode_bytes, is_stored_upright};
+pub use file_kind::{IMAGE_EXTENSIONS, has_image_extension};
 pub use image_set::{ImageEntry, ImageSet, TooFewClasses};
 pub use image_size::{ImageSize, image_size};
 pub use index::{ImageRows, IndexError, read_image_index};
@@ -90,8 +96,11 @@ pub use labelled_pair::{DEFAULT_MAX_POINTS, LabelledPair, PairDifficulty, PairEr
 pub use layout::{ImagePlacement, Layout, LayoutError, LayoutWriteError, LayoutWriter};
 pub use names::{NameError, NameKind, NameProblem, PairName, PairNameError};
 pub use pairs::{Balance, PairSampler, TrainPair};
+pub use passed_over::{PassedGroup, PassedOver, PassedReason};
 pub use shard::{Shard, ShardError};
-pub use source::{ImageSource, SourceError, SourceForm, SourceImage};
+pub use source::{
+    ClassNames, ClassNamesError, ImageSource, KeyEnd, SourceError, SourceForm, SourceImage, SourceOptions,
+};
 pub use split::{Split, split_of_images};
 pub use statistics::{ClassStatistics, LayoutStatistics, Mean};
 pub use tree::{ClassFolder, ClassTree, Half, TreeError};

@@ -1,22 +1,24 @@
 //! Class folders: the classes and image files of a directory, in an order that is the same on every machine.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Extensions taken for images, in lower case. They only choose which files are looked at: content decides the format.
-const IMAGE_EXTENSIONS: [&str; 6] = ["jpg", "jpeg", "jpe", "png", "webp", "bmp"];
+use crate::file_kind::IMAGE_EXTENSIONS;
+use crate::passed_over::{PassedOver, PassedReason};
+use crate::tree_walk::{Listing, TreeWalk};
 
 /// A folder of class folders of image files: `root/<class>/<image>`, the ImageNet layout.
 ///
-/// Classes and files are sorted by name (by bytes, so no locale and no file system has a say). Files with other
-/// extensions, hidden files and folders, and folders inside a class folder are ignored. Links are followed.
+/// Classes and files are sorted by name (by bytes, so no locale and no file system has a say). Images in folders within a
+/// class's folder are of that class too; links are followed, and no folder is read twice for a class. What is passed over
+/// is counted by reason ([`ClassTree::passed_over`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClassTree {
     root: PathBuf,
     classes: Vec<ClassFolder>,
     unreadable_names: Vec<PathBuf>,
+    passed_over: PassedOver,
 }
 
 /// One class: a folder and its image files.
@@ -24,9 +26,10 @@ pub struct ClassTree {
 pub struct ClassFolder {
     /// The folder's name, which is the class's.
     pub name: String,
-    /// Names of the image files in it, sorted.
+    /// The image files: first those that lie in the folder itself, sorted by name, then those of folders within it, sorted by
+    /// path, with `/` between the parts. Thus folders beside them do not change in which half an image is.
     pub files: Vec<String>,
-    /// Whether it holds folders, which are not entered.
+    /// Whether it holds folders.
     pub has_folders: bool,
 }
 
@@ -65,7 +68,7 @@ pub enum TreeError {
         /// What the file system says.
         source: io::Error,
     },
-    /// Nothing is in it.
+    /// Nothing is in it, or nothing but hidden files.
     #[error("{}: the folder is empty; put one folder of images per class into it", .path.display())]
     Empty {
         /// The folder.
@@ -74,17 +77,22 @@ pub enum TreeError {
     /// Files are in it, and no folder.
     #[error(
         "{}: no class folders, only files ({loose_images} of them images); sort the images into one folder per class, \
-         or give the folder above if this is one class",
-        .path.display()
+         or give the folder above if this is one class{}",
+        .path.display(), .passed_over.as_ending()
     )]
     NoClasses {
         /// The folder.
         path: PathBuf,
         /// Image files directly in it.
         loose_images: usize,
+        /// The other files in it.
+        passed_over: PassedOver,
     },
-    /// Folders are in it, and no image in any of them.
-    #[error("{}: none of the {folders} folders in it holds an image (jpg, jpeg, png, webp, bmp){}", .path.display(), deeper_hint(.deeper))]
+    /// Folders are in it, and no image lies directly in any of them.
+    #[error(
+        "{}: none of the {folders} folders in it holds an image ({}){}{}",
+        .path.display(), IMAGE_EXTENSIONS.join(", "), deeper_hint(.deeper), .passed_over.as_ending()
+    )]
     NoImages {
         /// The folder.
         path: PathBuf,
@@ -92,22 +100,26 @@ pub enum TreeError {
         folders: usize,
         /// A folder in it that itself holds folders, if there is one.
         deeper: Option<String>,
+        /// The files that are there.
+        passed_over: PassedOver,
     },
 }
 
 fn deeper_hint(deeper: &Option<String>) -> String {
     match deeper {
-        Some(name) => format!("; `{name}` holds folders: perhaps that is the one to give"),
+        Some(name) => format!(
+            "; `{name}` holds folders: perhaps that is the one to give; if it is a class, move the images out of its folders"
+        ),
         None => "; put images into them".to_owned(),
     }
 }
 
 impl ClassTree {
-    /// Lists the classes and image files under `root`. No file is opened.
+    /// Lists the classes and image files under `root`. No file is opened but those whose names do not say what they are.
     ///
     /// # Errors
     ///
-    /// [`TreeError`], where there is not one class folder with one image file, or a folder cannot be listed.
+    /// [`TreeError`], where there is not one class folder with one image file directly in it, or a folder cannot be listed.
     pub fn walk(root: &Path) -> Result<Self, TreeError> {
         let path = || root.to_owned();
         match fs::metadata(root) {
@@ -123,31 +135,35 @@ impl ClassTree {
             Ok(_) => {}
         }
 
-        let listing = list(root)?;
-        let mut unreadable_names = listing.unreadable_names;
-        if listing.folders.is_empty() {
-            return Err(if listing.other_files + listing.images.len() == 0 {
+        let mut walk = TreeWalk::new(root)?;
+        let Listing { folders, images } = walk.list("")?;
+        if folders.is_empty() {
+            return Err(if images.is_empty() && walk.unreadable_names.is_empty() && walk.passed_over.is_hidden() {
                 TreeError::Empty { path: path() }
             } else {
-                TreeError::NoClasses { path: path(), loose_images: listing.images.len() }
+                TreeError::NoClasses { path: path(), loose_images: images.len(), passed_over: walk.passed_over }
             });
         }
-
-        let mut classes = Vec::with_capacity(listing.folders.len());
-        for name in listing.folders {
-            let inside = list(&root.join(&name))?;
-            unreadable_names.extend(inside.unreadable_names);
-            classes.push(ClassFolder { name, files: inside.images, has_folders: !inside.folders.is_empty() });
+        for image in images {
+            walk.passed_over.add(PassedReason::WithoutClass, image);
         }
-        if classes.iter().all(|class| class.files.is_empty()) {
+
+        let mut classes = Vec::with_capacity(folders.len());
+        for name in folders {
+            classes.extend(walk.class(name)?);
+        }
+        let TreeWalk { mut unreadable_names, passed_over, .. } = walk;
+        // Classes whose images all lie deeper may as well be the halves of a split, one level too high.
+        if classes.iter().all(|class| class.files.len() == class.nested()) {
             return Err(TreeError::NoImages {
                 path: path(),
                 folders: classes.len(),
                 deeper: classes.into_iter().find(|class| class.has_folders).map(|class| class.name),
+                passed_over,
             });
         }
         unreadable_names.sort();
-        Ok(Self { root: path(), classes, unreadable_names })
+        Ok(Self { root: path(), classes, unreadable_names, passed_over })
     }
 
     /// The folder that was walked.
@@ -160,9 +176,19 @@ impl ClassTree {
         &self.classes
     }
 
-    /// Files and folders passed over because their names are not UTF-8.
+    /// Images and folders that are not used because their names are not UTF-8.
     pub fn unreadable_names(&self) -> &[PathBuf] {
         &self.unreadable_names
+    }
+
+    /// What is there and no image of a class: its names are relative to the root, with `/` between the parts.
+    pub fn passed_over(&self) -> &PassedOver {
+        &self.passed_over
+    }
+
+    /// Image files in all classes together that lie in folders within their class's folder.
+    pub fn nested_count(&self) -> usize {
+        self.classes.iter().map(ClassFolder::nested).sum()
     }
 
     /// Image files in all classes together.
@@ -185,44 +211,9 @@ impl ClassTree {
     }
 }
 
-/// What one folder holds, hidden entries left out; both lists sorted.
-#[derive(Default)]
-struct Listing {
-    folders: Vec<String>,
-    images: Vec<String>,
-    other_files: usize,
-    unreadable_names: Vec<PathBuf>,
-}
-
-fn list(folder: &Path) -> Result<Listing, TreeError> {
-    let unreadable = |source| TreeError::Unreadable { path: folder.to_owned(), source };
-    let mut listing = Listing::default();
-    for entry in fs::read_dir(folder).map_err(unreadable)? {
-        let entry = entry.map_err(unreadable)?;
-        let name = entry.file_name();
-        if name.as_encoded_bytes().starts_with(b".") {
-            continue;
-        }
-        // Follows links, which `DirEntry::file_type` would not; a link to nothing is neither folder nor image, but an
-        // image that cannot be read is kept, to be refused by name later.
-        let is_folder = fs::metadata(entry.path()).is_ok_and(|metadata| metadata.is_dir());
-        let is_image = !is_folder && has_image_extension(&name);
-        match name.into_string() {
-            Ok(name) if is_folder => listing.folders.push(name),
-            Ok(name) if is_image => listing.images.push(name),
-            Err(_) if is_folder || is_image => listing.unreadable_names.push(entry.path()),
-            _ => listing.other_files += 1,
-        }
+impl ClassFolder {
+    /// How many of its images lie in folders within it.
+    pub fn nested(&self) -> usize {
+        self.files.iter().filter(|file| file.contains('/')).count()
     }
-    listing.folders.sort_unstable();
-    listing.images.sort_unstable();
-    Ok(listing)
-}
-
-/// Whether a file of this name is looked at as an image.
-pub(crate) fn has_image_extension(name: &OsStr) -> bool {
-    Path::new(name)
-        .extension()
-        .and_then(OsStr::to_str)
-        .is_some_and(|extension| IMAGE_EXTENSIONS.contains(&extension.to_ascii_lowercase().as_str()))
 }

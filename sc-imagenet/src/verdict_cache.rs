@@ -1,7 +1,7 @@
 //! The file that remembers which images were fine, so that a second check opens none of them.
 //!
 //! ```text
-//! {"cache":"sc-imagenet image check","version":1,"limits":{…}}
+//! {"cache":"sc-imagenet image check","version":2,"limits":{…}}
 //! {"path":"cup/a.jpg","size":8211,"mtime":1700000000000000000,"verdict":"ok","width":300,"height":200}
 //! {"path":"cup/b.jpg","size":0,"mtime":1700000000000000000,"verdict":"refused","reason":"is empty (…"}
 //! ```
@@ -21,7 +21,7 @@ use crate::decode::DecodeLimits;
 
 const KIND: &str = "sc-imagenet image check";
 /// Raised whenever an image may be judged otherwise than before.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What checking an image came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

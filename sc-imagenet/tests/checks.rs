@@ -128,8 +128,8 @@ fn set_time(path: &Path, time: SystemTime) {
 
 #[test]
 fn a_spoilt_cache_is_as_good_as_none() {
-    let root = mixed();
-    let cache = root.path().join("checked.jsonl");
+    let (root, elsewhere) = (mixed(), tempfile::tempdir().unwrap());
+    let cache = elsewhere.path().join("checked.jsonl");
     let first = run(root.path(), Some(&cache));
     let good = fs::read(&cache).unwrap();
 

@@ -44,14 +44,28 @@ fn a_zero_byte_jpeg() {
 #[test]
 fn a_text_file_called_jpg() {
     assert_says(
+        &message("a.jpg", b"404: not found, and that is all"),
+        "is not an image, whatever its name says (it begins with \"404: not found, \")",
+    );
+    assert_says(
         &message("a.jpg", b"<html>404 not found</html>"),
-        "is not an image, whatever its name says (it begins with \"<html>404 not fo\")",
+        "is an HTML page and no image, whatever its name says",
     );
 }
 
 #[test]
-fn a_gif_called_jpg() {
-    assert_says(&message("a.jpg", b"GIF89a\x01\0\x01\0\0\0\0;"), "is GIF, which is not read here; convert it");
+fn formats_that_are_not_read_are_called_by_their_names() {
+    for (name, content, expected) in [
+        (
+            "a.jpg",
+            &b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"[..],
+            "is HEIC, which is not read here; convert it to JPEG or PNG",
+        ),
+        ("a.png", b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf", "is AVIF, which is not read here; convert it"),
+        ("a.jpg", b"qoif\0\0\0\x10", "is QOI, which is not read here; convert it"),
+    ] {
+        assert_says(&message(name, content), expected);
+    }
 }
 
 #[test]
@@ -97,6 +111,10 @@ fn every_part_of_a_file_that_is_not_the_whole_is_refused() {
         // A row of 33 pixels is padded by one byte, which nobody misses.
         ("BMP", encoded(ImageFormat::Bmp), 1),
         ("palette BMP", fixture("palette.bmp"), 0),
+        // The end of the file behind the end of the first frame.
+        ("GIF", encoded(ImageFormat::Gif), 1),
+        // A pointer to no further page.
+        ("TIFF", encoded(ImageFormat::Tiff), 4),
     ];
     let limits = DecodeLimits::default();
     for (name, whole, spare) in files {

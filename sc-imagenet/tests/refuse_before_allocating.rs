@@ -82,6 +82,24 @@ fn bmp(width: i32, height: i32) -> Vec<u8> {
     out
 }
 
+fn gif(screen: [u16; 2], frame: [u16; 2]) -> Vec<u8> {
+    let sides = |sides: [u16; 2]| sides.map(u16::to_le_bytes).concat();
+    [&b"GIF89a"[..], &sides(screen), &[0, 0, 0, 0x2c, 0, 0, 0, 0], &sides(frame), &[0, 2, 1, 0x4c, 0, 0x3b]].concat()
+}
+
+/// A directory of a size, one bit a pixel, in one strip that is not there.
+fn tiff(width: u32, height: u32) -> Vec<u8> {
+    let mut out = b"II*\0\x08\0\0\0\x08\0".to_vec();
+    for (tag, value) in [(256, width), (257, height), (258, 8), (259, 1), (262, 1), (273, 8), (278, height), (279, 8)] {
+        out.extend((tag as u16).to_le_bytes());
+        out.extend(4_u16.to_le_bytes());
+        out.extend(1_u32.to_le_bytes());
+        out.extend(value.to_le_bytes());
+    }
+    out.extend([0; 4]);
+    out
+}
+
 // One test only: the count is the whole process's.
 #[test]
 fn enormous_headers_cost_nothing() {
@@ -93,6 +111,9 @@ fn enormous_headers_cost_nothing() {
         ("WebP", webp(16_383, 16_382), "16383x16382"),
         ("BMP", bmp(20_000, 20_000), "20000x20000"),
         ("BMP from the top", bmp(20_000, -20_000), "20000x20000"),
+        ("GIF", gif([20_000, 20_000], [20_000, 20_000]), "20000x20000"),
+        ("GIF of a frame beyond its screen", gif([20, 20], [20_000, 20_001]), "20000x20001"),
+        ("TIFF", tiff(20_000, 20_000), "20000x20000"),
     ];
     LARGEST.store(0, Ordering::Relaxed);
     for (name, bytes, size) in files {

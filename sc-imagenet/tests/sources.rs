@@ -88,8 +88,9 @@ fn classes_that_are_numbers_are_looked_up() {
     let unnamed = ImageSource::open(&path, &[]).unwrap();
     assert_eq!(unnamed.classes(), ["0", "1", "2"]);
     let too_few = ImageSource::open(&path, &names[..2]).unwrap();
-    assert_eq!(too_few.refused().len(), 2);
-    assert_eq!(too_few.refused()[0].reason, "is of class 2, and only 2 classes are named");
+    let [refused] = too_few.refused() else { panic!("{:?}", too_few.refused()) };
+    assert_eq!(refused.path, "class number 2");
+    assert_eq!(refused.reason, "has no name; write it on line 3 (its 2 images are left out)");
 }
 
 #[test]
@@ -135,7 +136,14 @@ fn samples_that_are_not_whole_are_reported() {
     ]) {
         assert!(refused.starts_with(expected), "`{expected}` is not at the beginning of: {refused}");
     }
-    assert!(refused[5].ends_with("rename its folder (its 2 images are left out)"), "{}", refused[5]);
+    assert!(
+        refused[5].ends_with(
+            "write another name into its `.cls` members, or name classes with --class-names (its 2 images are left out)"
+        ),
+        "{}",
+        refused[5]
+    );
+    assert_eq!(source.passed_over().to_string(), "3 files passed over: 1 .cls, 1 .json, 1 hidden or of the system");
     assert_eq!(refused.len(), 6);
 }
 

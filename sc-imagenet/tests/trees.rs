@@ -41,6 +41,7 @@ fn images_of_all_extensions_are_listed_in_the_order_of_their_bytes() {
         "n02/a.mat",
         "n02/._a.jpg",
         "n02/deep/x.jpg",
+        "n02/Z/y/x.jpg",
         "n01/ä.JPG",
         "n01/z.jpeg",
         ".git/a.jpg",
@@ -50,9 +51,12 @@ fn images_of_all_extensions_are_listed_in_the_order_of_their_bytes() {
     let tree = ClassTree::walk(root.path()).unwrap();
     assert_eq!(
         listed(&tree),
-        [("n01", vec!["z.jpeg", "ä.JPG"]), ("n02", vec!["10.webp", "9.bmp", "B.png", "a.jpg", "b.JPEG"])]
+        [
+            ("n01", vec!["z.jpeg", "ä.JPG"]),
+            ("n02", vec!["10.webp", "9.bmp", "B.png", "a.jpg", "b.JPEG", "Z/y/x.jpg", "deep/x.jpg"])
+        ]
     );
-    assert_eq!(tree.image_count(), 7);
+    assert_eq!((tree.image_count(), tree.nested_count()), (9, 2));
     assert_eq!(tree.root(), root.path());
 }
 

@@ -5,18 +5,25 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::Args;
 use corr_volume::{known_weights, sha256_of};
-use sc_imagenet::ClassTree;
+use sc_imagenet::{ClassTree, ImageSource, PassedOver};
 
 use crate::cache_folder::{cache_folder, weights_folder};
 use crate::device::{adapters, device_name, hardware_adapter};
+use crate::logging;
+use crate::sources::{SourceFlags, form_of, names};
 use crate::weights::path_of;
 
 /// Show devices, weights, folders and disk, and the command that mends what is missing.
 #[derive(Clone, Debug, Args)]
 pub struct DoctorArgs {
-    /// A data folder to look at; give it several times for several
-    #[arg(long, value_name = "DIR")]
+    /// A data folder, tar or pattern of shards to look at; give it several times for several
+    #[arg(long, value_name = "SRC")]
     data: Vec<PathBuf>,
+    #[command(flatten)]
+    source: SourceFlags,
+    /// Name every file of the data that is passed over
+    #[arg(long, short)]
+    verbose: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -37,9 +44,12 @@ impl DoctorArgs {
     ///
     /// Never for things that are missing: they are what it reports.
     pub fn run(&self) -> Result<()> {
+        logging::start(None)?;
         let mut findings = devices();
         findings.extend(weights());
-        findings.extend(self.data.iter().map(|folder| data(folder)));
+        for data in &self.data {
+            findings.extend(self.data(data));
+        }
         findings.push(disk(&cache_folder(), "cache folder"));
         findings.push(disk(Path::new("runs"), "run folder"));
         if self.json {
@@ -54,6 +64,66 @@ impl DoctorArgs {
         }
         Ok(())
     }
+}
+
+impl DoctorArgs {
+    /// What a folder of class folders holds, or a tar or shards; what of it is not used; and with --verbose each such file.
+    fn data(&self, data: &Path) -> Vec<Finding> {
+        let contents = match ClassTree::walk(data) {
+            Ok(tree) => Contents::of_tree(&tree),
+            Err(_) => match self.source.open(data) {
+                Ok(source) => Contents::of_source(&source),
+                Err(error) => return vec![finding(data, "cannot be learnt from", format!("{error:#}"))],
+            },
+        };
+        let Contents { state, passed_over, refused } = contents;
+        let mut findings = vec![finding(data, state, "")];
+        if !passed_over.is_empty() {
+            findings.push(finding(data, passed_over.to_string(), ""));
+        }
+        if let Some(first) = refused.first() {
+            findings.push(finding(data, format!("{} refused, the first of them {first}", refused.len()), ""));
+        }
+        if self.verbose {
+            findings.extend(names(&passed_over).chain(refused).map(|line| finding(data, line, "")));
+        }
+        findings
+    }
+}
+
+/// What is in a folder or source.
+struct Contents {
+    state: String,
+    passed_over: PassedOver,
+    /// What is not used, and why.
+    refused: Vec<String>,
+}
+
+impl Contents {
+    fn of_tree(tree: &ClassTree) -> Contents {
+        let mut state = format!("{} images in {} class folders", tree.image_count(), tree.classes().len());
+        if tree.nested_count() > 0 {
+            state.push_str(&format!(", {} of them in folders within these", tree.nested_count()));
+        }
+        let unreadable = tree.unreadable_names().iter();
+        let refused = unreadable.map(|name| format!("{}: has a name that is not UTF-8; rename it", name.display()));
+        Contents { state, passed_over: tree.passed_over().clone(), refused: refused.collect() }
+    }
+
+    fn of_source(source: &ImageSource) -> Contents {
+        let (images, classes) = (source.images().len(), source.classes().len());
+        let form = form_of(source);
+        let refused = source.refused().iter().map(|refused| format!("{}: {}", refused.path, refused.reason));
+        Contents {
+            state: format!("{images} images of {classes} classes in {form}, for `label`; `train` takes class folders"),
+            passed_over: source.passed_over().clone(),
+            refused: refused.collect(),
+        }
+    }
+}
+
+fn finding(data: &Path, state: impl Into<String>, mend: impl Into<String>) -> Finding {
+    Finding { what: format!("data {}", data.display()), state: state.into(), mend: mend.into() }
 }
 
 fn devices() -> Vec<Finding> {
@@ -93,14 +163,6 @@ fn weights() -> Vec<Finding> {
             Finding { what: format!("weights {}", known.name), state, mend }
         })
         .collect()
-}
-
-fn data(folder: &Path) -> Finding {
-    let (state, mend) = match ClassTree::walk(folder) {
-        Ok(tree) => (format!("{} images in {} class folders", tree.image_count(), tree.classes().len()), String::new()),
-        Err(error) => ("cannot be learnt from".to_owned(), error.to_string()),
-    };
-    Finding { what: format!("data {}", folder.display()), state, mend }
 }
 
 /// Whether a file can be written there.

@@ -16,6 +16,7 @@ use tracing::{info, warn};
 use crate::cache_folder::cache_folder;
 use crate::progress;
 use crate::short_hash::short_hash;
+use crate::sources::tell_passed_over;
 
 pub use extractor::{Asked, Extractor, Fetched};
 
@@ -43,10 +44,22 @@ pub fn find(folders: &[String], split: Split, min_images_per_class: usize) -> Re
         for (class, reason) in checked.report.left_out() {
             warn!("{folder}: class {class} is left out: {reason}");
         }
+        tell_passed_over(folder, &checked.report.passed_over);
+        tell_nested(folder, &tree);
         info!("{folder}: {} images in {} classes", checked.images.len(), checked.images.classes().len());
         sets.push(checked.images);
     }
     Ok(ImageSet::join(sets))
+}
+
+/// Says how many images lie in folders within their class's, and where a class has no others: that may be a folder of classes.
+fn tell_nested(folder: &str, tree: &ClassTree) {
+    if tree.nested_count() > 0 {
+        info!("{folder}: {} of the images lie in folders within their class's folder", tree.nested_count());
+    }
+    for class in tree.classes().iter().filter(|class| class.nested() > 0 && class.nested() == class.files.len()) {
+        warn!("{folder}: all images of class {} lie in folders within its folder; is it one class?", class.name);
+    }
 }
 
 /// Where the verdicts on a folder's images are kept.

@@ -19,7 +19,7 @@ use sc_imagenet::{ImageSource, Layout};
 use serde::Serialize;
 use tracing::info;
 
-use crate::merge_parts::class_names;
+use crate::sources::SourceFlags;
 use crate::{atomic, logging};
 use against::Against;
 use calibrate::CalibratorKind;
@@ -53,9 +53,8 @@ pub struct InspectArgs {
     /// shards
     #[arg(long, value_name = "SRC")]
     data: Option<PathBuf>,
-    /// Names of classes, a line each, for shards that hold numbers
-    #[arg(long, value_name = "FILE", requires = "data")]
-    class_names: Option<PathBuf>,
+    #[command(flatten)]
+    source: SourceFlags,
     /// The seed of the choice of pairs and images that are shown
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -151,7 +150,6 @@ impl InspectArgs {
     }
 
     fn source(&self) -> Result<Option<ImageSource>> {
-        let names = class_names(self.class_names.as_deref())?;
-        Ok(self.data.as_ref().map(|path| ImageSource::open(path, &names)).transpose()?)
+        self.data.as_deref().map(|path| self.source.open(path)).transpose()
     }
 }

@@ -10,14 +10,27 @@ use tracing_subscriber::{EnvFilter, Layer, fmt};
 
 use crate::run_folder::RunFolder;
 
+/// The target of lines that each name a file and that only --verbose shows.
+pub const NAMES: &str = "names";
+
 /// Starts logging; `SCORR_LOG` sets the level (default `info`).
 ///
 /// # Errors
 ///
 /// A run folder whose log cannot be written.
 pub fn start(run: Option<&RunFolder>) -> Result<()> {
+    start_verbose(run, false)
+}
+
+/// As [`start`]; `verbose` shows lines about single files too.
+///
+/// # Errors
+///
+/// As [`start`].
+pub fn start_verbose(run: Option<&RunFolder>, verbose: bool) -> Result<()> {
     let ours = "info,wgpu=error,wgpu_core=error,wgpu_hal=error,naga=error,cubecl=error,burn=warn";
-    let filter = || EnvFilter::try_from_env("SCORR_LOG").unwrap_or_else(|_| EnvFilter::new(ours));
+    let ours = if verbose { format!("{ours},{NAMES}=debug") } else { ours.to_owned() };
+    let filter = || EnvFilter::try_from_env("SCORR_LOG").unwrap_or_else(|_| EnvFilter::new(&ours));
     let terminal = fmt::layer()
         .with_target(false)
         .without_time()

@@ -35,6 +35,7 @@ mod run_folder;
 mod score;
 mod score_outside;
 mod short_hash;
+mod sources;
 mod text_table;
 mod train;
 mod trained;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use sc_imagenet::{ImagePlacement, ImageSource, LayoutStatistics, MergeOptions, SourceForm, Split, merge};
 use tracing::info;
@@ -10,6 +10,7 @@ use tracing::info;
 use crate::label::LabelFacts;
 use crate::logging;
 use crate::progress;
+use crate::sources::{SourceFlags, tell_unused};
 
 /// What becomes of the images of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -39,9 +40,8 @@ pub struct MergeArgs {
     /// The images that were labelled; without them none are placed
     #[arg(long, value_name = "SRC")]
     data: Option<PathBuf>,
-    /// Names of classes, a line each, for shards that hold numbers
-    #[arg(long, value_name = "FILE")]
-    class_names: Option<PathBuf>,
+    #[command(flatten)]
+    source: SourceFlags,
     /// Links, copies or none; default: links to the files of class folders, copies of members of tars
     #[arg(long, value_enum)]
     images: Option<Placement>,
@@ -59,8 +59,10 @@ impl MergeArgs {
     pub fn run(&self) -> Result<()> {
         logging::start(None)?;
         let facts = LabelFacts::read(&self.parts[0])?;
-        let names = class_names(self.class_names.as_deref())?;
-        let source = self.data.as_deref().map(|data| ImageSource::open(data, &names)).transpose()?;
+        let source = self.data.as_deref().map(|data| self.source.open(data)).transpose()?;
+        if let (Some(data), Some(source)) = (&self.data, &source) {
+            tell_unused(data, source);
+        }
         let statistics = merge_into(&self.parts, &self.out, facts, self.images, source.as_ref())?;
         info!(
             "{} pairs ({} for validation) of {} images in {}",
@@ -74,17 +76,6 @@ impl MergeArgs {
         }
         Ok(())
     }
-}
-
-/// The lines of a file of names that are not empty; none without a file.
-///
-/// # Errors
-///
-/// A file that cannot be read.
-pub fn class_names(file: Option<&Path>) -> Result<Vec<String>> {
-    let Some(path) = file else { return Ok(Vec::new()) };
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(text.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect())
 }
 
 /// Merges parts, showing how far it is.

@@ -74,6 +74,9 @@ pub struct TrainArgs {
     /// The seed of everything random
     #[arg(long)]
     seed: Option<u64>,
+    /// Name every file that is passed over
+    #[arg(long, short)]
+    verbose: bool,
     /// Print the effective configuration and stop
     #[arg(long)]
     print_config: bool,
@@ -92,7 +95,7 @@ impl TrainArgs {
             return Ok(());
         }
         let run = self.folder(&mut config)?;
-        logging::start(Some(&run))?;
+        logging::start_verbose(Some(&run), self.verbose)?;
         let device = self.device.open()?;
         info!("run {}, device {}", run.root().display(), crate::device::device_name(&device));
         session::Session::open(run, config, device, self.resume)?.run()

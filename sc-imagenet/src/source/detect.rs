@@ -6,13 +6,24 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use super::tar_members::{inner_path, is_hidden, walk};
-use super::{ImageSource, SourceError};
+use super::{ImageSource, SourceError, SourceOptions};
+use crate::file_kind::{FileKind, is_of_the_system};
+use crate::passed_over::{PassedOver, PassedReason};
 use crate::tree::ClassTree;
 
 /// The most shards that a range in braces stands for.
 const MOST_SHARDS: u64 = 1_000_000;
 
 impl ImageSource {
+    /// [`open_with`](Self::open_with) these names of classes and keys that end at the first dot.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn open(path: &Path, class_names: &[String]) -> Result<Self, SourceError> {
+        Self::open_with(path, &SourceOptions { class_names: class_names.to_vec(), ..SourceOptions::default() })
+    }
+
     /// Lists the source at `path`, in whichever form it is:
     ///
     /// ```text
@@ -21,15 +32,17 @@ impl ImageSource {
     /// shard-{000..012}.tar            WebDataset shards; without an end (`{000..}`) as many as there are in a row
     /// ```
     ///
-    /// `class_names` are for shards whose classes are numbers, see [`web_dataset`](Self::web_dataset).
+    /// A sample of a shard is `<key>.jpg` (or another extension of an image) with `<key>.cls`, the class as text. A class
+    /// that is a number is looked up in the options' names where there are any, and is a name like any other where there are
+    /// none. The id of its image is the key without folders.
     ///
     /// # Errors
     ///
     /// [`SourceError`], which says what is there instead.
-    pub fn open(path: &Path, class_names: &[String]) -> Result<Self, SourceError> {
+    pub fn open_with(path: &Path, options: &SourceOptions) -> Result<Self, SourceError> {
         let metadata = match fs::metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound && path.to_string_lossy().contains('{') => {
-                return Self::web_dataset(&expand(&path.to_string_lossy())?, class_names);
+                return Self::shards(&expand(&path.to_string_lossy())?, options, PassedOver::default());
             }
             Err(source) => return Err(SourceError::Unreadable { path: path.to_owned(), source }),
             Ok(metadata) => metadata,
@@ -39,29 +52,38 @@ impl ImageSource {
             return match ClassTree::walk(path) {
                 Ok(tree) => Self::class_folders(&tree),
                 Err(error) => match tars_in(path)? {
-                    shards if shards.is_empty() => Err(error.into()),
-                    shards => Self::web_dataset(&shards, class_names),
+                    (shards, _) if shards.is_empty() => Err(error.into()),
+                    (shards, passed_over) => Self::shards(&shards, options, passed_over),
                 },
             };
         }
         refuse_other_files(path)?;
-        if holds_tars(path)? { Self::tar_of_tars(path) } else { Self::web_dataset(&[path.to_owned()], class_names) }
+        match holds_tars(path)? {
+            true => Self::tar_of_tars(path),
+            false => Self::shards(&[path.to_owned()], options, PassedOver::default()),
+        }
     }
 }
 
-/// The files `*.tar` of a folder, sorted.
-fn tars_in(folder: &Path) -> Result<Vec<PathBuf>, SourceError> {
+/// The files `*.tar` of a folder, sorted, and what else is there.
+fn tars_in(folder: &Path) -> Result<(Vec<PathBuf>, PassedOver), SourceError> {
     let unreadable = |source| SourceError::Unreadable { path: folder.to_owned(), source };
-    let mut tars = Vec::new();
+    let (mut tars, mut passed_over) = (Vec::new(), PassedOver::default());
     for entry in fs::read_dir(folder).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
-        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        if !hidden && path.extension().is_some_and(|extension| extension == "tar") && path.is_file() {
+        let entry = entry.map_err(unreadable)?;
+        let (path, name) = (entry.path(), entry.file_name());
+        let is_tar = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("tar"));
+        if is_of_the_system(&name) {
+            passed_over.add(PassedReason::Hidden, name.to_string_lossy());
+        } else if is_tar && path.is_file() {
             tars.push(path);
+        } else {
+            let reason = PassedReason::of(FileKind::of(&name)).unwrap_or(PassedReason::WithoutClass);
+            passed_over.add(reason, name.to_string_lossy());
         }
     }
     tars.sort_unstable();
-    Ok(tars)
+    Ok((tars, passed_over))
 }
 
 /// Compressed tars cannot be read at random, and other files are no tars.

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::passed_over::PassedOver;
 use crate::tree::TreeError;
 
 /// Why a source of images could not be listed.
@@ -59,7 +60,10 @@ pub enum SourceError {
         problem: &'static str,
     },
     /// Nothing in it can be used.
-    #[error("{}: holds no image that can be used{}", .path.display(), first_refusal(*.refused, .first))]
+    #[error(
+        "{}: holds no image that can be used{}{}",
+        .path.display(), first_refusal(*.refused, .first), .passed_over.as_ending()
+    )]
     NoImages {
         /// The source.
         path: PathBuf,
@@ -67,6 +71,8 @@ pub enum SourceError {
         refused: usize,
         /// The first that was refused, with its reason.
         first: Option<String>,
+        /// What was not looked at.
+        passed_over: PassedOver,
     },
 }
 

@@ -12,9 +12,12 @@ impl ImageSource {
     /// [`SourceError::NoImages`] if none has a name that the layout can hold.
     pub fn class_folders(tree: &ClassTree) -> Result<Self, SourceError> {
         let mut listing = Listing::default();
+        listing.pass_over_all(tree.passed_over().clone());
         for class in tree.classes() {
             for file in &class.files {
-                listing.add(&class.name, file, last_stem(file), Place::File);
+                // Of folders within the class's folder each may have an image of the same name.
+                let id = 0..last_stem(file).end;
+                listing.add(&class.name, file, id, Place::File);
             }
         }
         for path in tree.unreadable_names() {

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use super::{ImageSource, Place, SourceError, SourceForm, SourceImage};
 use crate::check::RefusedImage;
-use crate::names::{NameError, check_class_name, check_image_id, check_lengths, id_within};
+use crate::names::{NameError, check_class_name, check_image_id, check_lengths, id_within, shortened};
+use crate::passed_over::{PassedOver, PassedReason};
 
 /// What was found so far.
 #[derive(Default)]
@@ -17,6 +18,9 @@ pub(super) struct Listing {
     refused: Vec<RefusedImage>,
     /// Classes whose name cannot stand in the layout, with the number of their images.
     refused_classes: BTreeMap<String, (NameError, u64)>,
+    /// Numbers of classes that have no name, with the number of their images.
+    unnamed_classes: BTreeMap<usize, u64>,
+    passed_over: PassedOver,
 }
 
 impl Listing {
@@ -52,10 +56,30 @@ impl Listing {
         self.refused.push(RefusedImage { path, reason });
     }
 
+    /// An image whose class is a number that has no name.
+    pub(super) fn refuse_unnamed(&mut self, number: usize) {
+        *self.unnamed_classes.entry(number).or_default() += 1;
+    }
+
+    /// Something that is not looked at.
+    pub(super) fn pass_over(&mut self, reason: PassedReason, name: String) {
+        self.passed_over.add(reason, name);
+    }
+
+    /// All that one who listed files before has not looked at.
+    pub(super) fn pass_over_all(&mut self, passed_over: PassedOver) {
+        self.passed_over = passed_over;
+    }
+
     /// The source: sorted, and no id twice in a class.
     pub(super) fn finish(mut self, form: SourceForm, files: Vec<PathBuf>) -> Result<ImageSource, SourceError> {
         for (class, (error, images)) in std::mem::take(&mut self.refused_classes) {
-            self.refuse(class, format!("{error} (its {images} images are left out)"));
+            self.refuse(class, format!("{} (its {images} images are left out)", advised(&error, form)));
+        }
+        for (number, images) in std::mem::take(&mut self.unnamed_classes) {
+            let line = number.saturating_add(1);
+            let reason = format!("has no name; write it on line {line} (its {images} images are left out)");
+            self.refuse(format!("class number {number}"), reason);
         }
 
         let mut number_in_order = vec![0; self.classes.len()];
@@ -88,11 +112,22 @@ impl Listing {
         if images.is_empty() {
             let first = self.refused.first().map(|image| format!("{}: {}", image.path, image.reason));
             let path = files.into_iter().next().unwrap_or_default();
-            return Err(SourceError::NoImages { path, refused: self.refused.len(), first });
+            let (refused, passed_over) = (self.refused.len(), self.passed_over);
+            return Err(SourceError::NoImages { path, refused, first, passed_over });
         }
         let starts = (0..=classes.len()).map(|class| images.partition_point(|image| image.class() < class)).collect();
-        Ok(ImageSource { form, files, classes, starts, images, refused: self.refused })
+        Ok(ImageSource { form, files, classes, starts, images, refused: self.refused, passed_over: self.passed_over })
     }
+}
+
+/// What is wrong with the name of a class, and what to do about it in a source of this form.
+fn advised(error: &NameError, form: SourceForm) -> String {
+    let advice = match form {
+        SourceForm::ClassFolders => return error.to_string(),
+        SourceForm::TarOfTars => "pack the tar anew with another name for the tar of this class",
+        SourceForm::WebDataset => "write another name into its `.cls` members, or name classes with --class-names",
+    };
+    format!("{} `{}` {}; {advice}", error.kind, shortened(&error.name), error.problem)
 }
 
 /// The part of a path behind its folders and in front of its last extension.

@@ -5,10 +5,12 @@
 //! tar holds is ever made a path. The same images have the same classes, ids and order in all three forms: sorted by
 //! class and then by id, both by bytes.
 
+mod class_names;
 mod detect;
 mod error;
 mod folders;
 mod listing;
+mod options;
 mod read;
 mod tar_members;
 mod tar_of_tars;
@@ -17,9 +19,12 @@ mod web_dataset;
 use std::ops::Range;
 use std::path::PathBuf;
 
+pub use class_names::{ClassNames, ClassNamesError};
 pub use error::SourceError;
+pub use options::{KeyEnd, SourceOptions};
 
 use crate::check::RefusedImage;
+use crate::passed_over::PassedOver;
 use crate::split::fnv_1a;
 
 /// How the images of a source are stored.
@@ -29,7 +34,7 @@ pub enum SourceForm {
     ClassFolders,
     /// A tar of `<class>.tar`, each of images, as `ILSVRC2012_img_train.tar` is.
     TarOfTars,
-    /// Tars of `<key>.jpg` (or `.jpeg`, `.png`, `.webp`) and `<key>.cls`, the class's name or number as text.
+    /// Tars of `<key>.jpg` (or another extension of an image) and `<key>.cls`, the class's name or number as text.
     WebDataset,
 }
 
@@ -46,6 +51,7 @@ pub struct ImageSource {
     starts: Vec<usize>,
     images: Vec<SourceImage>,
     refused: Vec<RefusedImage>,
+    passed_over: PassedOver,
 }
 
 /// One image of a source.
@@ -134,6 +140,11 @@ impl ImageSource {
     /// their tar, samples without a class.
     pub fn refused(&self) -> &[RefusedImage] {
         &self.refused
+    }
+
+    /// What was met and not looked at: images of formats that are not read, other files, hidden ones.
+    pub fn passed_over(&self) -> &PassedOver {
+        &self.passed_over
     }
 
     /// Where an image is, for messages: its file, or its tar with the member's path behind.

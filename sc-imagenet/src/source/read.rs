@@ -6,7 +6,7 @@ use std::io::{Read, Seek, SeekFrom};
 use image::RgbImage;
 
 use super::{ImageSource, Place};
-use crate::decode::{self, DecodeError, DecodeLimits, Refusal, decode_guarded};
+use crate::decode::{self, DecodeError, DecodeLimits, Refusal, decode_bytes};
 
 impl ImageSource {
     /// The encoded bytes of image `image`, as they are stored.
@@ -30,7 +30,7 @@ impl ImageSource {
         bytes.map_err(|refusal| DecodeError { path, refusal })
     }
 
-    /// Image `image` as [`decode()`](crate::decode()) has it; a decoder that panics is one that refuses.
+    /// Image `image` as [`decode()`](crate::decode()) has it.
     ///
     /// # Errors
     ///
@@ -41,7 +41,7 @@ impl ImageSource {
     /// If there is no such image.
     pub fn decode(&self, image: usize, limits: &DecodeLimits) -> Result<RgbImage, DecodeError> {
         let bytes = self.read(image, limits)?;
-        decode_guarded(&bytes, limits).map_err(|refusal| DecodeError { path: self.describe(image), refusal })
+        decode_bytes(&bytes, limits).map_err(|refusal| DecodeError { path: self.describe(image), refusal })
     }
 
     fn read_slice(&self, file: u32, offset: u64, length: u64, limits: &DecodeLimits) -> Result<Vec<u8>, Refusal> {

@@ -5,6 +5,9 @@
 //! member  header of 512 bytes, content, zeros up to the next multiple of 512
 //! ```
 //!
+//! A file may be several tars one behind the other (`cat a.tar b.tar`). `tar` stops at the end of the first; here all are
+//! read, as with its `--ignore-zeros`, since whoever joined them wants what is in them.
+//!
 //! A member whose name is too long for a header has it in a member before (`L`, GNU; `x`, pax). Every byte offset is one
 //! of the file, so that what is listed can be read without looking at the tar again.
 
@@ -13,24 +16,31 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::{ControlFlow, Range};
 use std::path::Path;
 
-use tar::{Archive, EntryType, PaxExtensions};
+use tar::{Archive, EntryType, Header, PaxExtensions};
 
 use super::SourceError;
+use crate::file_kind::{FileKind, is_of_the_system};
+use crate::passed_over::PassedReason;
 
 const BLOCK: u64 = 512;
 /// The most that a member which only names the next one may hold.
 const MOST_NAME_BYTES: u64 = 64 * 1024;
 
-/// A regular file in a tar.
+/// A file in a tar.
 pub(super) struct Member {
     /// Its path as the tar has it.
     pub(super) path: Vec<u8>,
     /// Where its content is in the file that was walked.
     pub(super) bytes: Range<u64>,
+    /// Whether it is a link, or something else that has no content here.
+    pub(super) is_link: bool,
+    /// In which of the tars that were joined it is, from 0.
+    pub(super) tar: u32,
 }
 
-/// Calls `visit` with every regular file of the tar that fills `window` of `file`, in the tar's order, until it breaks.
-/// Links and folders are passed over.
+/// Calls `visit` with every file and link of the tar that fills `window` of `file`, in the tar's order, until it breaks, and
+/// of those that follow it. Folders are passed over. Comes back with the first byte that is behind the end and not zero, if
+/// no tar begins there.
 ///
 /// # Errors
 ///
@@ -41,7 +51,28 @@ pub(super) fn walk(
     path: &Path,
     window: Range<u64>,
     mut visit: impl FnMut(Member) -> ControlFlow<()>,
-) -> Result<(), SourceError> {
+) -> Result<Option<u64>, SourceError> {
+    let unreadable = |source| SourceError::Unreadable { path: path.to_owned(), source };
+    let mut start = window.start;
+    for tar in 0.. {
+        let Some(end) = walk_one(file, path, start..window.end, tar, &mut visit)? else { break };
+        let Some(next) = next_non_zero(file, end..window.end).map_err(unreadable)? else { break };
+        if !is_header(file, next..window.end).map_err(unreadable)? {
+            return Ok(Some(next));
+        }
+        start = next;
+    }
+    Ok(None)
+}
+
+/// One tar at the beginning of `window`: the byte behind the block that closes it, or nothing where `visit` broke off.
+fn walk_one(
+    file: &File,
+    path: &Path,
+    window: Range<u64>,
+    tar: u32,
+    visit: &mut impl FnMut(Member) -> ControlFlow<()>,
+) -> Result<Option<u64>, SourceError> {
     let length = window.end - window.start;
     let truncated = |missing: String| SourceError::Truncated { path: path.to_owned(), offset: window.end, missing };
     let damaged = |at: u64, detail: String| SourceError::Damaged {
@@ -92,11 +123,11 @@ pub(super) fn walk(
             // of a link, or of the whole tar: nothing that is read here
         } else {
             let path = long_path.take().unwrap_or_else(|| entry.path_bytes().into_owned());
-            let regular = kind.is_file() || kind == EntryType::Continuous;
-            if regular && !path.ends_with(b"/") {
+            let is_link = !kind.is_file() && kind != EntryType::Continuous;
+            if !kind.is_dir() && !path.ends_with(b"/") {
                 let bytes = window.start + start..window.start + end;
-                if visit(Member { path, bytes }).is_break() {
-                    return Ok(());
+                if visit(Member { path, bytes, is_link, tar }).is_break() {
+                    return Ok(None);
                 }
             }
         }
@@ -104,7 +135,40 @@ pub(super) fn walk(
     if length < next_header.saturating_add(BLOCK) {
         return Err(truncated(" without the block of zeros that closes a tar".to_owned()));
     }
-    Ok(())
+    Ok(Some(window.start + next_header + BLOCK))
+}
+
+/// The first byte of `window` that is not zero.
+fn next_non_zero(mut file: &File, window: Range<u64>) -> io::Result<Option<u64>> {
+    let mut at = window.start;
+    file.seek(SeekFrom::Start(at))?;
+    let mut buffer = vec![0; 64 * 1024];
+    while at < window.end {
+        let most = buffer.len().min(usize::try_from(window.end - at).unwrap_or(usize::MAX));
+        let read = file.read(&mut buffer[..most])?;
+        if read == 0 {
+            break;
+        }
+        if let Some(place) = buffer[..read].iter().position(|&byte| byte != 0) {
+            return Ok(Some(at + place as u64));
+        }
+        at += read as u64;
+    }
+    Ok(None)
+}
+
+/// Whether `window` begins with a header whose checksum holds.
+fn is_header(mut file: &File, window: Range<u64>) -> io::Result<bool> {
+    if window.end - window.start < BLOCK {
+        return Ok(false);
+    }
+    let mut header = Header::new_old();
+    file.seek(SeekFrom::Start(window.start))?;
+    file.read_exact(header.as_mut_bytes())?;
+    let sum: u32 = header.as_bytes().iter().map(|&byte| u32::from(byte)).sum();
+    let stated: u32 = header.as_old().cksum.iter().map(|&byte| u32::from(byte)).sum();
+    // The sum is that of a header with spaces in place of the checksum.
+    Ok(header.cksum().is_ok_and(|expected| expected == sum - stated + 8 * u32::from(b' ')))
 }
 
 /// The path that an extended header gives to the next member.
@@ -137,9 +201,20 @@ pub(super) fn inner_path(path: &[u8]) -> Result<&str, (String, String)> {
     Ok(text.trim_start_matches("./"))
 }
 
-/// Whether the file at the end of a path is hidden, as those of some systems' metadata are.
+/// Whether a part of a path is hidden or of a system's own.
 pub(super) fn is_hidden(path: &str) -> bool {
-    path.rsplit('/').next().is_some_and(|name| name.starts_with('.'))
+    path.split('/').any(|name| name != "." && is_of_the_system(name.as_ref()))
+}
+
+/// Why the member at this path within its tar is not looked at as an image.
+pub(super) fn why_passed_over(member: &Member, path: &str) -> Option<PassedReason> {
+    if is_hidden(path) {
+        Some(PassedReason::Hidden)
+    } else if member.is_link {
+        Some(PassedReason::LinkInTar)
+    } else {
+        PassedReason::of(FileKind::of(path.as_ref()))
+    }
 }
 
 /// A part of a file as if it were the whole.

@@ -26,8 +26,9 @@ use crate::allocator::{give_back_free_memory, keep_freed_memory, return_large_bu
 use crate::config::load_over;
 use crate::device::{DeviceChoice, device_name, host};
 use crate::logging;
-use crate::merge_parts::{Placement, class_names, merge_into};
+use crate::merge_parts::{Placement, merge_into};
 use crate::progress::Counted;
+use crate::sources::{SourceFlags, form_of, tell_unused};
 use crate::trained::{Trained, Which};
 
 pub use facts::LabelFacts;
@@ -55,9 +56,8 @@ pub struct LabelArgs {
     /// Class folders, a tar of tars (ILSVRC2012_img_train.tar), or WebDataset shards
     #[arg(long, value_name = "SRC")]
     data: PathBuf,
-    /// Names of classes, a line each, for shards that hold numbers
-    #[arg(long, value_name = "FILE")]
-    class_names: Option<PathBuf>,
+    #[command(flatten)]
+    source: SourceFlags,
     /// Where the data set goes
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -101,6 +101,9 @@ pub struct LabelArgs {
     /// Under which terms images and labels may be used, for the datasheet
     #[arg(long, default_value = "Images belong to whom they belonged; ask there before passing them on.")]
     licence_note: String,
+    /// Name every image that is refused and every file that is passed over
+    #[arg(long, short)]
+    verbose: bool,
     /// Print a JSON object of what was done
     #[arg(long)]
     json: bool,
@@ -141,17 +144,13 @@ impl LabelArgs {
     /// A run, source or calibrator that cannot be read, a folder of another build, a full disk: nothing that was finished is
     /// lost.
     pub fn run(&self) -> Result<()> {
-        logging::start(None)?;
+        logging::start_verbose(None, self.verbose)?;
         let settings = self.settings()?;
         let calibrator = self.calibrator()?;
         return_large_buffers();
-        let source = ImageSource::open(&self.data, &class_names(self.class_names.as_deref())?)?;
-        for refused in source.refused().iter().take(20) {
-            warn!("{}: {}", refused.path, refused.reason);
-        }
-        if source.refused().len() > 20 {
-            warn!("… and {} more", source.refused().len() - 20);
-        }
+        let source = self.source.open(&self.data)?;
+        tell_unused(&self.data, &source);
+        info!("{} images of {} classes in {}", source.images().len(), source.classes().len(), form_of(&source));
         keep_freed_memory();
         let device = self.device.open()?;
         let trained = Trained::without_cache(&self.run, self.checkpoint, &device)?;
@@ -311,10 +310,11 @@ impl LabelArgs {
         let datasheet = DatasheetFacts {
             title: self.title.clone(),
             images: format!(
-                "{} images of {} classes, {} files refused (listing {:016x})",
+                "{} images of {} classes, {} files refused, {} passed over (listing {:016x})",
                 source.images().len(),
                 source.classes().len(),
                 source.refused().len(),
+                source.passed_over().count(),
                 source.listing_hash()
             ),
             program: format!("cargo xtask label {}", env!("CARGO_PKG_VERSION")),

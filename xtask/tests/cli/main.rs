@@ -9,6 +9,7 @@ mod label;
 mod matchers;
 mod odd_annotations;
 mod score;
+mod sources;
 mod support;
 mod train;
 mod weak;
