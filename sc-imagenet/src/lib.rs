@@ -54,6 +54,7 @@ mod atomic_file;
 mod build;
 mod check;
 mod container;
+mod content;
 mod datasheet;
 mod decode;
 pub mod drawn;
@@ -64,6 +65,7 @@ mod labelled_pair;
 mod layout;
 mod names;
 mod pairs;
+mod safe_names;
 mod shard;
 mod source;
 mod split;
@@ -77,8 +79,11 @@ mod verdict_cache;
 struct Readme;
 
 pub use atomic_file::WriteError;
-pub use build::{BuildIdentity, Finished, Journal, JournalError, MergeError, MergeOptions, Record, merge, part_folder};
+pub use build::{
+    BuildIdentity, Finished, Journal, JournalError, MergeError, MergeOptions, Record, check_images, merge, part_folder,
+};
 pub use check::{CheckConfig, CheckError, CheckReport, Checked, ClassCount, RefusedImage, check};
+pub use content::{ContentCheck, ImageContent, ImageOrigin, OtherImages};
 pub use datasheet::DatasheetFacts;
 pub use decode::{DecodeError, DecodeLimits, Refusal, decode, decode_bytes, is_stored_upright};
 pub use image_set::{ImageEntry, ImageSet, TooFewClasses};
@@ -88,6 +93,7 @@ pub use labelled_pair::{DEFAULT_MAX_POINTS, LabelledPair, PairDifficulty, PairEr
 pub use layout::{ImagePlacement, Layout, LayoutError, LayoutWriteError, LayoutWriter};
 pub use names::{NameError, NameKind, NameProblem, PairName, PairNameError};
 pub use pairs::{Balance, PairSampler, TrainPair};
+pub use safe_names::{original_name, possible_names};
 pub use shard::{Shard, ShardError};
 pub use source::{ImageSource, SourceError, SourceForm, SourceImage};
 pub use split::{Split, split_of_images};
