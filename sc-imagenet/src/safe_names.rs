@@ -24,8 +24,8 @@ const CUT: &str = "~FF";
 /// Beside a class as long as this, a pair's file name has room for two ids of twenty bytes, a hash and a character.
 const LONGEST_CLASS: usize = LONGEST_FILE_NAME - OF_EVERY_PAIR - 2 * 20;
 
-/// What `name` is called in the source, if it is nothing else than a name of a layout made by the rules above; `None` for
-/// one that was cut, of which the index of images alone knows.
+/// What the class or id `name` of a layout is called in the source: `~` and two hexadecimal digits are a byte of it. `None`
+/// for one that was cut, whose original the index of images alone knows.
 pub fn original_name(name: &str) -> Option<String> {
     let bytes = name.as_bytes();
     let (mut original, mut at) = (Vec::with_capacity(bytes.len()), 0);
