@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 
 use sc_imagenet::drawn::{DrawnConfig, DrawnImage, class_names, draw};
 use sc_imagenet::{
-    BuildIdentity, DEFAULT_MAX_POINTS, DatasheetFacts, DecodeLimits, ImagePlacement, ImageRejection, ImageSource,
-    Journal, JudgedImage, LabelledPair, Layout, LayoutStatistics, MergeOptions, PairDifficulty, PairSide, Record,
-    Shard, Split, merge, part_folder, split_of_images,
+    BuildIdentity, ContentCheck, DEFAULT_MAX_POINTS, DatasheetFacts, DecodeLimits, ImagePlacement, ImageRejection,
+    ImageSource, Journal, JudgedImage, LabelledPair, Layout, LayoutStatistics, MergeOptions, PairDifficulty, PairSide,
+    Record, Shard, Split, decode_bytes, merge, part_folder, split_of_images,
 };
 use serde::Serialize;
 
@@ -72,7 +72,11 @@ pub fn draw_photos(photos: &Path) -> Outcome<()> {
 /// Labels what falls to `shard`, except what an earlier run has finished. `begun` is told of every image that is begun.
 pub fn label(source: &ImageSource, out: &Path, shard: Shard, mut begun: impl FnMut(usize)) -> Outcome<()> {
     let part = part_folder(out, shard);
-    let (mut journal, finished) = Journal::open(&part, &identity(source), shard, DEFAULT_MAX_POINTS)?;
+    // Other images under the same names are not those that an earlier run has finished.
+    let mut check = ContentCheck::new(source);
+    let (mut journal, finished) =
+        Journal::open_and_see(&part, &identity(source), shard, DEFAULT_MAX_POINTS, |image| check.see(image))?;
+    check.finish(|_done, _total| ())?;
     // Whole classes: an image's partners are of its class, so that no shard needs what another one has found out.
     for class in shard.range(source.classes().len()) {
         for image in source.images_of(class) {
@@ -96,7 +100,7 @@ pub fn assemble(source: &ImageSource, out: &Path) -> Outcome<LayoutStatistics> {
         licence_note: "Do with it what you like.".to_owned(),
         ..DatasheetFacts::default()
     };
-    let options = MergeOptions { images: ImagePlacement::Copy(source), max_points: DEFAULT_MAX_POINTS, facts };
+    let options = MergeOptions { images: ImagePlacement::Copy(source), facts, ..MergeOptions::default() };
     Ok(merge(&[out.to_owned()], out, &options, |_done, _total| ())?)
 }
 
@@ -137,9 +141,14 @@ fn label_image(source: &ImageSource, image: usize) -> [Record; 2] {
 fn judge(source: &ImageSource, image: usize) -> JudgedImage {
     let drawn = as_drawn(source, image);
     let key_points = drawn.key_points.iter().flatten().count();
-    let decoded = source.decode(image, &DecodeLimits::default());
+    let limits = DecodeLimits::default();
+    let read = source.read_noting(image, &limits);
+    let content = read.as_ref().ok().map(|(_, content)| *content);
+    let decoded = read.map_err(|error| error.to_string()).and_then(|(bytes, _)| {
+        decode_bytes(&bytes, &limits).map_err(|refusal| format!("{}: {refusal}", source.describe(image).display()))
+    });
     let rejection = match &decoded {
-        Err(error) => Some(("damaged", error.to_string())),
+        Err(error) => Some(("damaged", error.clone())),
         Ok(_) if key_points < LEAST_KEY_POINTS => Some(("few key points", format!("{key_points} are seen"))),
         Ok(_) => None,
     };
@@ -147,12 +156,17 @@ fn judge(source: &ImageSource, image: usize) -> JudgedImage {
         number: image as u64,
         class: source.class_name(image).to_owned(),
         id: source.images()[image].id().to_owned(),
-        rejection: rejection.map(|(reason, detail)| ImageRejection { reason: reason.to_owned(), detail }),
+        rejection: rejection.map(|(reason, detail)| ImageRejection {
+            reason: reason.to_owned(),
+            detail,
+            threshold: None,
+        }),
         score: Some(key_points as f32 / drawn.key_points.len() as f32),
         discriminative_cells: key_points as u32,
         blocks: 0,
         object_box: drawn.mask_box().map(|sides| sides.map(|side| side as f32)),
         size: decoded.ok().map(|image| image.dimensions().into()),
+        origin: Some(source.origin(image, content)),
     }
 }
 

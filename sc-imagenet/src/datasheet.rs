@@ -65,8 +65,12 @@ fn write_datasheet(
     for note in &facts.notes {
         writeln!(out, "{note}\n")?;
     }
+    for warning in statistics.warnings() {
+        writeln!(out, "**Warning:** {warning}.\n")?;
+    }
     write_counts(out, statistics)?;
     write_classes(out, statistics)?;
+    write_names(out, statistics)?;
 
     writeln!(out, "## Settings\n\n| setting | value |\n| --- | --- |")?;
     for (name, value) in &identity.settings {
@@ -86,6 +90,9 @@ fn write_counts(out: &mut String, statistics: &LayoutStatistics) -> std::fmt::Re
     for (reason, images) in &statistics.rejections {
         writeln!(out, "| images rejected: {} | {images} |", cell(reason))?;
     }
+    for (threshold, images) in &statistics.thresholds {
+        writeln!(out, "| images rejected by the setting `{}` | {images} |", cell(threshold))?;
+    }
     writeln!(out, "| images in a pair | {} |", statistics.paired_images())?;
     writeln!(out, "| images in pairs of both splits | {} |", statistics.images_in_both_splits())?;
     writeln!(out, "| pairs, training | {train} |")?;
@@ -103,6 +110,30 @@ fn write_classes(out: &mut String, statistics: &LayoutStatistics) -> std::fmt::R
         let [train, validation] = class.pairs;
         let (judged, kept, points) = (class.judged, class.kept, class.points);
         writeln!(out, "| {} | {judged} | {kept} | {train} | {validation} | {points} |", cell(name))?;
+    }
+    writeln!(out)
+}
+
+/// What is called otherwise than in the source.
+fn write_names(out: &mut String, statistics: &LayoutStatistics) -> std::fmt::Result {
+    let (classes, images) = (&statistics.renamed_classes, statistics.renamed_images);
+    if classes.is_empty() && images == 0 {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "## Names\n\nLoaders of this layout take names apart at `-` and `:`. Names that they would misread are written with \
+         `~` and the two hexadecimal digits of a byte: `~2D` is `-`. Of files that differ by extension alone the whole name \
+         is the id, its last dot written as `~2E`; of names that differ by case alone capitals are written so too; names too \
+         long end with `~FF` and a hash. The columns `source_class` and `source_name` of `index/images.parquet` have every \
+         original name. Renamed: {} classes, {images} images.\n\n| here | in the source |\n| --- | --- |",
+        classes.len()
+    )?;
+    for (name, original) in classes.iter().chain(&statistics.renamed_examples) {
+        writeln!(out, "| {} | {} |", cell(name), cell(original))?;
+    }
+    if images > statistics.renamed_examples.len() as u64 {
+        writeln!(out, "| … | |")?;
     }
     writeln!(out)
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::content::ImageOrigin;
 use crate::names::{NameError, check_class_name, check_image_id};
 
 /// One image that was looked at, a row of the index of images.
@@ -26,6 +27,10 @@ pub struct JudgedImage {
     pub object_box: Option<[f32; 4]>,
     /// `[width, height]` of the upright image, where it could be decoded.
     pub size: Option<[u32; 2]>,
+    /// Where it came from and what it held, where that was noted: without it, other images of the same names are taken for
+    /// those that were labelled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<ImageOrigin>,
 }
 
 /// Why an image is not used.
@@ -36,6 +41,9 @@ pub struct ImageRejection {
     pub reason: String,
     /// What there is to say of this image; may be empty.
     pub detail: String,
+    /// The setting that decided, as `consistency.partners`, where one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<String>,
 }
 
 /// Why the record of an image cannot be kept.

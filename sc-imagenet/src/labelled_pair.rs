@@ -196,6 +196,15 @@ impl LabelledPair {
 }
 
 impl PairSide {
+    /// The box in whole pixels, as files have it: each side is moved outward, and not out of the image. Loaders of CATs draw
+    /// whole numbers between the image's sides and the box's.
+    pub fn whole_box(&self) -> [i64; 4] {
+        let [left, top, right, bottom] = self.object_box;
+        let [width, height] = self.size.map_or([i64::MAX; 2], |size| size.map(i64::from));
+        let [(left, right), (top, bottom)] = [whole_range(left, right, width), whole_range(top, bottom, height)];
+        [left, top, right, bottom]
+    }
+
     fn check(&self, side: &'static str) -> Result<(), PairProblem> {
         // Pixels are squares round their centres, so that an image reaches half a pixel beyond its outer centres; boxes
         // of others have their far sides a whole pixel beyond.
@@ -216,6 +225,13 @@ impl PairSide {
         }
         Ok(())
     }
+}
+
+/// The whole numbers round a range, within `0..=length`, at least one apart.
+fn whole_range(from: f32, to: f32, length: i64) -> (i64, i64) {
+    let from = (from.floor() as i64).clamp(0, (length - 1).max(0));
+    let to = (to.ceil() as i64).min(length).max(from.saturating_add(1));
+    (from, to)
 }
 
 fn in_range(what: impl FnOnce() -> String, value: f32, least: f32, most: f32) -> Result<(), PairProblem> {
@@ -294,6 +310,16 @@ mod tests {
         ] {
             assert!(message.contains(expected), "`{expected}` is not in: {message}");
         }
+    }
+
+    #[test]
+    fn a_box_is_written_in_whole_pixels_outward_and_inside() {
+        let whole = |object_box, size| PairSide { object_box, size, ..pair().source }.whole_box();
+        assert_eq!(whole([1.2, 3.9, 20.1, 14.0], Some([32, 16])), [1, 3, 21, 14]);
+        assert_eq!(whole([-0.5, -0.25, 31.5, 15.5], Some([32, 16])), [0, 0, 32, 16]);
+        assert_eq!(whole([31.0, 15.2, 31.5, 15.4], Some([32, 16])), [31, 15, 32, 16]);
+        assert_eq!(whole([0.2, 0.2, 0.4, 0.4], Some([1, 1])), [0, 0, 1, 1]);
+        assert_eq!(whole([-3.0, 2.5, 1e4, 7.0], None), [0, 2, 10_000, 7]);
     }
 
     #[test]

@@ -55,6 +55,7 @@ mod build;
 mod check;
 mod cmyk;
 mod container;
+mod content;
 mod datasheet;
 mod decode;
 pub mod drawn;
@@ -68,6 +69,7 @@ mod layout;
 mod names;
 mod pairs;
 mod passed_over;
+mod safe_names;
 mod shard;
 mod sniff;
 mod source;
@@ -83,8 +85,11 @@ mod verdict_cache;
 struct Readme;
 
 pub use atomic_file::WriteError;
-pub use build::{BuildIdentity, Finished, Journal, JournalError, MergeError, MergeOptions, Record, merge, part_folder};
+pub use build::{
+    BuildIdentity, Finished, Journal, JournalError, MergeError, MergeOptions, Record, check_images, merge, part_folder,
+};
 pub use check::{CheckConfig, CheckError, CheckReport, Checked, ClassCount, RefusedImage, check};
+pub use content::{ContentCheck, ImageContent, ImageOrigin, OtherImages};
 pub use datasheet::DatasheetFacts;
 pub use decode::{DecodeError, DecodeLimits, Refusal, decode, decode_bytes, is_stored_upright};
 pub use file_kind::{IMAGE_EXTENSIONS, has_image_extension};
@@ -97,6 +102,7 @@ pub use layout::{ImagePlacement, Layout, LayoutError, LayoutWriteError, LayoutWr
 pub use names::{NameError, NameKind, NameProblem, PairName, PairNameError};
 pub use pairs::{Balance, PairSampler, TrainPair};
 pub use passed_over::{PassedGroup, PassedOver, PassedReason};
+pub use safe_names::{original_name, possible_names};
 pub use shard::{Shard, ShardError};
 pub use source::{
     ClassNames, ClassNamesError, ImageSource, KeyEnd, SourceError, SourceForm, SourceImage, SourceOptions,

@@ -2,14 +2,17 @@
 //!
 //! A pair is called `<number>-<source image id>-<target image id>:<category>`, and that is also the name of its
 //! annotation file. The published loaders take the name apart at `-` and `:`, and look the file up by a pattern. A name
-//! that would come apart elsewhere, or mean something to a pattern or a file system, is therefore refused, never changed.
+//! that would come apart elsewhere, or mean something to a pattern or a file system, is therefore refused here. Sources give
+//! their classes and images names that can stand in the layout ([`safe_names`](crate::safe_names)).
 
 use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
 /// The longest file name that common file systems take, in bytes.
-const LONGEST_FILE_NAME: usize = 255;
+pub(crate) const LONGEST_FILE_NAME: usize = 255;
+/// Bytes of a pair's file name besides the class and the two ids: the largest number, three separators, `.json`.
+pub(crate) const OF_EVERY_PAIR: usize = 20 + 3 + 5;
 
 /// What a name is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,8 +96,7 @@ pub(crate) fn check_image_id(name: &str) -> Result<(), NameError> {
 
 /// Whether a pair of images of this class, with ids as long as `id`, has a name that fits a file system.
 pub(crate) fn check_lengths(class: &str, id: &str) -> Result<(), NameError> {
-    // the largest number, three separators, `.json`
-    if class.len() + 2 * id.len() + 20 + 3 + 5 > LONGEST_FILE_NAME {
+    if class.len() + 2 * id.len() + OF_EVERY_PAIR > LONGEST_FILE_NAME {
         let (kind, name) = if class.len() > 2 * id.len() { (NameKind::Class, class) } else { (NameKind::Image, id) };
         return Err(NameError { kind, name: name.to_owned(), problem: NameProblem::TooLong });
     }
@@ -118,6 +120,19 @@ fn check(kind: NameKind, name: &str) -> Result<(), NameError> {
         return Ok(());
     };
     Err(NameError { kind, name: name.to_owned(), problem })
+}
+
+/// Whether a name with this character in it cannot stand in the layout, wherever the character is.
+pub(crate) fn cannot_stand_anywhere(character: char) -> bool {
+    matches!(character, '-' | ':') || is_forbidden(character)
+}
+
+/// Whether there is a name at all.
+pub(crate) fn check_not_empty(kind: NameKind, name: &str) -> Result<(), NameError> {
+    match name {
+        "" => Err(NameError { kind, name: String::new(), problem: NameProblem::Empty }),
+        _ => Ok(()),
+    }
 }
 
 fn is_forbidden(character: char) -> bool {

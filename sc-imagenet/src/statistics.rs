@@ -4,12 +4,16 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
+use crate::content::ImageOrigin;
 use crate::judged_image::JudgedImage;
 use crate::labelled_pair::LabelledPair;
+use crate::safe_names::is_renamed;
 use crate::split::{Split, fnv_1a, fnv_1a_from};
 
 /// Bins of the histogram of confidences.
 const BINS: usize = 10;
+/// Renamed images that are kept as examples.
+const MOST_EXAMPLES: usize = 20;
 
 /// Counts of a data set. They do not depend on the order in which pairs and images are counted.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -18,6 +22,15 @@ pub struct LayoutStatistics {
     pub classes: BTreeMap<String, ClassStatistics>,
     /// How many images were rejected for each reason.
     pub rejections: BTreeMap<String, u64>,
+    /// How many images were rejected by each setting, where one decided.
+    pub thresholds: BTreeMap<String, u64>,
+    /// What the source calls the classes that have another name in the layout.
+    pub renamed_classes: BTreeMap<String, String>,
+    /// How many images have another id in the layout than in the source.
+    pub renamed_images: u64,
+    /// Some of these, `class/id`, with what the source calls them.
+    #[serde(skip)]
+    pub(crate) renamed_examples: BTreeMap<String, String>,
     /// How many pairs have so many key points.
     pub pairs_by_points: BTreeMap<usize, u64>,
     /// The confidences of all points.
@@ -106,8 +119,59 @@ impl LayoutStatistics {
             Some(rejection) => {
                 *class.rejections.entry(rejection.reason.clone()).or_default() += 1;
                 *self.rejections.entry(rejection.reason.clone()).or_default() += 1;
+                if let Some(threshold) = &rejection.threshold {
+                    *self.thresholds.entry(threshold.clone()).or_default() += 1;
+                }
             }
         }
+        if let Some(origin) = &image.origin {
+            self.add_names(image, origin);
+        }
+    }
+
+    fn add_names(&mut self, image: &JudgedImage, origin: &ImageOrigin) {
+        if is_renamed(&image.class) {
+            self.renamed_classes.entry(image.class.clone()).or_insert_with(|| origin.class.clone());
+        }
+        if is_renamed(&image.id) {
+            self.renamed_images += 1;
+            let name = format!("{}/{}", image.class, image.id);
+            self.renamed_examples.insert(name, format!("{}/{}", origin.class, origin.name));
+            if self.renamed_examples.len() > MOST_EXAMPLES {
+                self.renamed_examples.pop_last();
+            }
+        }
+    }
+
+    /// What is amiss with the data set as a whole: no pair to train on, and which setting decided.
+    pub fn warnings(&self) -> Vec<String> {
+        let validation = self.pairs(Split::Validation);
+        if self.pairs(Split::Train) > 0 {
+            return Vec::new();
+        }
+        let what = match validation {
+            0 => "the data set is empty: no pair has labels".to_owned(),
+            more => format!("no pair is for training: all {more} are for validation"),
+        };
+        let mut text = format!("{what}. {} of {} images are kept", self.kept(), self.judged());
+        let rejections = in_descending_order(&self.rejections);
+        if !rejections.is_empty() {
+            text += &format!("; rejected: {}", rejections.join(", "));
+        }
+        let thresholds = in_descending_order(&self.thresholds);
+        if let Some((first, others)) = thresholds.split_first() {
+            text += &format!(". The setting that rejects most images is {first}");
+            if !others.is_empty() {
+                text += &format!(", before {}", others.join(", "));
+            }
+            text += ": lower what it asks for, or give more and clearer images of each class";
+        } else if self.kept() > 0 {
+            text += ". Two kept images of a class make a pair if they share `least_points` key points: lower it, or give more \
+                     images of each class";
+        } else {
+            text += ". Give more images of each class";
+        }
+        vec![text]
     }
 
     /// Images judged.
@@ -145,6 +209,13 @@ impl LayoutStatistics {
     pub fn images_in_both_splits(&self) -> u64 {
         self.splits_of_images.values().filter(|&&splits| splits == 3).count() as u64
     }
+}
+
+/// `name 7`, the highest counts first.
+fn in_descending_order(counts: &BTreeMap<String, u64>) -> Vec<String> {
+    let mut counts: Vec<_> = counts.iter().collect();
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+    counts.into_iter().map(|(name, count)| format!("`{name}` ({count})")).collect()
 }
 
 /// No class name holds the byte in between.

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::RowAccessor;
 use proptest::prelude::*;
-use sc_imagenet::{ImagePlacement, ImageRejection, IndexError, JudgedImage, LayoutWriter, read_image_index};
+use sc_imagenet::{
+    ImageContent, ImageOrigin, ImagePlacement, ImageRejection, IndexError, JudgedImage, LayoutWriter, read_image_index,
+};
 
 #[path = "made/data_set.rs"]
 mod made;
@@ -27,23 +29,30 @@ fn read(path: &Path) -> Result<Vec<JudgedImage>, IndexError> {
 }
 
 fn any_image() -> impl Strategy<Value = JudgedImage> {
-    let rejection = prop::option::of(("[a-z ]{1,6}", "\\PC{0,8}"));
+    let rejection = prop::option::of(("[a-z ]{1,6}", "\\PC{0,8}", prop::option::of("[a-z.]{1,6}")));
+    let content = prop::option::of(any::<[u64; 2]>());
+    let origin = prop::option::of(("\\PC{1,4}", "\\PC{1,8}", content));
     let side = || -1e5_f32..1e5;
     let object_box = prop::option::of([side(), side(), side(), side()]);
     let counts = (any::<u32>(), any::<u32>(), prop::option::of(any::<[u32; 2]>()));
-    (rejection, prop::option::of(0.0_f32..1.0), object_box, counts).prop_map(
-        |(rejection, score, object_box, (discriminative_cells, blocks, size))| JudgedImage {
+    (rejection, prop::option::of(0.0_f32..1.0), object_box, counts, origin).prop_map(
+        |(rejection, score, object_box, (discriminative_cells, blocks, size), origin)| JudgedImage {
             number: 0,
             class: "cup".to_owned(),
             id: "a".to_owned(),
-            rejection: rejection.map(|(reason, detail)| ImageRejection { reason, detail }),
+            rejection: rejection.map(|(reason, detail, threshold)| ImageRejection { reason, detail, threshold }),
             score,
             discriminative_cells,
             blocks,
             object_box,
             size,
+            origin: origin.map(|(class, name, content)| ImageOrigin { class, name, content: content.map(content_of) }),
         },
     )
+}
+
+fn content_of([bytes, hash]: [u64; 2]) -> ImageContent {
+    serde_json::from_value(serde_json::json!({"bytes": bytes, "hash": hash})).unwrap()
 }
 
 proptest! {

@@ -105,8 +105,12 @@ fn a_journal_of_something_else_is_refused_and_left_alone() {
         ("some notes", "is no journal of a build"),
         ("{\"journal\":\"another\"}\n", "is no journal of a build"),
         (
-            &text.replace("\"version\":1", "\"version\":9"),
-            "is a journal of version 9, and this program writes version 1",
+            &text.replace("\"version\":2", "\"version\":9"),
+            "is a journal of version 9, and this program writes version 2",
+        ),
+        (
+            &text.replace("\"version\":2", "\"version\":1"),
+            "choose another folder, or finish the build with the program that began it",
         ),
         (&text.replace("\"count\":1", "\"count\":0"), "there is no shard 0/0"),
         (&text.replacen("[{\"image\"", "[{\"imago\"", 1), "journal.jsonl:2: damaged at byte"),

@@ -33,6 +33,10 @@ fn read_all(root: &Path) -> Result<usize, LayoutError> {
 #[test]
 fn the_published_form_is_read() {
     let root = published(&format!("{NAME}\n"), ANNOTATION);
+    // As CATs' loader calls it.
+    let other = published(&format!("{NAME}\n"), ANNOTATION);
+    fs::rename(other.path().join("SC-IMAGENET"), other.path().join("SC-ImageNet")).unwrap();
+    assert_eq!(read_all(other.path()).unwrap(), 1);
     for start in [root.path(), &root.path().join("SC-IMAGENET")] {
         let layout = Layout::open(start).unwrap();
         let name: PairName = NAME.parse().unwrap();

@@ -90,7 +90,7 @@ fn nothing_is_written_outside_the_output_folder() {
     };
     assert_eq!(names(folder.path()), ["deep", "train.tar"]);
     assert_eq!(names(&folder.path().join("deep")), ["out"]);
-    assert_eq!(names(&out), ["DATASHEET.md", "SC-IMAGENET", "build.json", "index", "parts"]);
+    assert_eq!(names(&out), ["DATASHEET.md", "SC-IMAGENET", "SC-ImageNet", "build.json", "index", "parts"]);
     assert_eq!(names(&out.join("SC-IMAGENET/JPEGImages/cup")), ["cup_8.JPEG", "cup_9.JPEG"]);
 }
 

@@ -64,8 +64,10 @@ def walk_annotation(path, category, max_points):
         expect(isinstance(values, list) and len(values) == len(points), path, key, "is not as long as src_kps")
         expect(all(are_numbers(point, 2) for point in values), path, key, "is no list of [x, y]")
     for key in ["src_bndbox", "trg_bndbox"]:
-        expect(are_numbers(pair.get(key), 4), path, key, "is no [x1, y1, x2, y2]")
-        left, top, right, bottom = pair[key]
+        sides = pair.get(key)
+        are_integers = are_numbers(sides, 4) and all(isinstance(side, int) for side in sides)
+        expect(are_integers, path, key, "is no [x1, y1, x2, y2] of integers")
+        left, top, right, bottom = sides
         expect(left < right and top < bottom, path, key, "is no box:", pair[key])
     expect(pair.get("category") == category, path, "is of category", pair.get("category"))
     for key in INTEGER_KEYS:

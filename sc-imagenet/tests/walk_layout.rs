@@ -30,8 +30,9 @@ fn the_python_script_finds_deviations_too() {
     for (from, to, expected) in [
         ("\"category\":\"cup\"", "\"category\":\"cap\"", "is of category cap"),
         ("\"occlusion\":0", "\"occlusion\":0.5", "occlusion is no integer"),
+        ("\"src_bndbox\":[0,", "\"src_bndbox\":[0.5,", "src_bndbox is no [x1, y1, x2, y2] of integers"),
         ("\"trg_kps\":[", "\"trg_kps\":[[1,2],", "trg_kps is not as long as src_kps"),
-        ("\"src_bndbox\":[0.0,", "\"src_bndbox\":[NaN,", "holds NaN"),
+        ("\"src_bndbox\":[0,", "\"src_bndbox\":[NaN,", "holds NaN"),
     ] {
         fs::write(&annotation, good.replace(from, to)).unwrap();
         let message = complaint(&[]);

@@ -4,13 +4,18 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
-use sc_imagenet::{ImagePlacement, ImageSource, LayoutStatistics, MergeOptions, SourceForm, Split, merge};
-use tracing::info;
+use sc_imagenet::{
+    ImagePlacement, ImageSource, LayoutStatistics, MergeOptions, SourceForm, Split, check_images, merge,
+};
+use tracing::{info, warn};
 
 use crate::label::LabelFacts;
 use crate::logging;
 use crate::progress;
 use crate::sources::{SourceFlags, tell_unused};
+
+/// What CATs' loader calls the folder SC-IMAGENET.
+const CATS_FOLDER: &str = "SC-ImageNet";
 
 /// What becomes of the images of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -98,7 +103,15 @@ pub fn merge_into(
         (None, Some(source)) if source.form() == SourceForm::ClassFolders => ImagePlacement::Link(source),
         (None, Some(source)) => ImagePlacement::Copy(source),
     };
-    let options = MergeOptions { images: placement, max_points: facts.max_points, facts: facts.datasheet };
+    if let (ImagePlacement::LeaveOut, Some(source)) = (placement, source) {
+        check_images(parts, source)?;
+    }
+    let options = MergeOptions {
+        images: placement,
+        max_points: facts.max_points,
+        facts: facts.datasheet,
+        training_first: facts.training_first,
+    };
     let mut bar = None;
     let statistics = merge(parts, out, &options, |done, total| {
         let bar = bar.get_or_insert_with(|| progress::count(total, "pairs written"));
@@ -107,5 +120,22 @@ pub fn merge_into(
     if let Some(bar) = bar {
         bar.finish_and_clear();
     }
+    warn_of(&statistics, out);
     Ok(statistics)
+}
+
+/// Says what is amiss with a data set that is whole.
+fn warn_of(statistics: &LayoutStatistics, out: &Path) {
+    for warning in statistics.warnings() {
+        warn!("{}: {warning} (`cargo xtask label --set KEY=VALUE`)", out.display());
+    }
+    if statistics.pairs(Split::Train) > 0 && statistics.pairs(Split::Validation) == 0 {
+        info!("{}: no pair is for validation", out.display());
+    }
+    if !out.join(CATS_FOLDER).exists() {
+        warn!(
+            "{}: this file system takes no links; CATs' loader wants SC-IMAGENET under the name {CATS_FOLDER}",
+            out.display()
+        );
+    }
 }

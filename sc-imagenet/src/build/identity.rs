@@ -7,6 +7,8 @@ use serde_json::Value;
 
 /// The most differences that a message lists.
 const MOST_LISTED: usize = 6;
+/// The setting under which a data set has the hash of what all its images hold.
+const CONTENTS: &str = "image_contents";
 
 /// The configuration of a build: two builds are the same if this is, to the letter.
 ///
@@ -37,6 +39,15 @@ impl BuildIdentity {
             Err(error) => panic!("a configuration that JSON cannot hold: {error}"),
         }
         Self { config_hash: config_hash.into(), settings }
+    }
+
+    /// The identity of a data set: that of its build, and what its images hold.
+    pub(crate) fn with_contents(&self, contents: Option<u64>) -> Self {
+        let mut identity = self.clone();
+        if let Some(hash) = contents {
+            identity.settings.insert(CONTENTS.to_owned(), format!("\"{hash:016x}\""));
+        }
+        identity
     }
 
     /// Where `there` differs from this one, for a message.

@@ -8,7 +8,7 @@ use super::journal_line::{Counts, Header, Record, to_line};
 use super::journal_reader::{JournalReader, LONGEST_LINE, Start};
 use super::{BuildIdentity, Finished};
 use crate::atomic_file::{WriteError, at, is_locked_by_another};
-use crate::judged_image::JudgedImageError;
+use crate::judged_image::{JudgedImage, JudgedImageError};
 use crate::labelled_pair::PairError;
 use crate::shard::Shard;
 
@@ -78,8 +78,9 @@ pub enum JournalError {
     },
     /// Written by another version of this program.
     #[error(
-        "{}: is a journal of version {version}, and this program writes version {}; finish the build with the program \
-         that began it, or choose another folder",
+        "{}: is a journal of version {version}, and this program writes version {}; choose another folder, or finish the \
+         build with the program that began it (version 1 does not note what images hold: nothing tells whether they are still \
+         those that were labelled)",
         .path.display(), super::journal_line::VERSION
     )]
     Version {
@@ -154,6 +155,22 @@ impl Journal {
         shard: Shard,
         max_points: usize,
     ) -> Result<(Self, Finished), JournalError> {
+        Self::open_and_see(part, identity, shard, max_points, |_| ())
+    }
+
+    /// As [`open`](Self::open), and shows each image that is judged already to `see`, as a
+    /// [`ContentCheck`](crate::ContentCheck) wants to.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open`](Self::open).
+    pub fn open_and_see(
+        part: &Path,
+        identity: &BuildIdentity,
+        shard: Shard,
+        max_points: usize,
+        mut see: impl FnMut(&JudgedImage),
+    ) -> Result<(Self, Finished), JournalError> {
         fs::create_dir_all(part).map_err(at(part))?;
         let path = part.join(FILE_NAME);
         let file =
@@ -166,10 +183,16 @@ impl Journal {
         let counts = Counts::default();
         let mut journal = Self { path, file, whole: 0, torn: true, counts, complete: false, max_points };
         match start {
-            Start::Torn => journal.write_line(&to_line(&Header::new(shard, identity)))?,
+            Start::Torn => journal.write(&to_line(&Header::new(shard, identity)))?,
             Start::Header(header) => {
                 journal.check_header(&header, identity, shard)?;
-                while finished.take_in(reader.next()?.1) {}
+                loop {
+                    let (_, line) = reader.next()?;
+                    line.images().for_each(&mut see);
+                    if !finished.take_in(line) {
+                        break;
+                    }
+                }
                 finished.torn_bytes = reader.torn_bytes();
                 journal.whole = reader.whole_bytes();
                 journal.cut_off()?;
@@ -192,18 +215,33 @@ impl Journal {
     ///
     /// If the records are too many for one line of a journal, which has at most 64 MiB.
     pub fn append(&mut self, records: &[Record]) -> Result<(), JournalError> {
+        self.append_each(&[records])
+    }
+
+    /// As [`append`](Self::append) of each unit, a line a unit, but written at once: for units that depend on each other's
+    /// images, which may be others by the time that a killed build goes on.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`append`](Self::append); nothing is added then.
+    ///
+    /// # Panics
+    ///
+    /// As [`append`](Self::append).
+    pub fn append_each(&mut self, units: &[impl AsRef<[Record]>]) -> Result<(), JournalError> {
         if self.complete {
             return Err(JournalError::Complete { path: self.path.clone() });
         }
-        for record in records {
-            match record {
-                Record::Image(image) => image.check()?,
-                Record::Pairs { pairs, .. } => pairs.iter().try_for_each(|pair| pair.check(self.max_points))?,
-            }
+        let mut lines = Vec::new();
+        for records in units.iter().map(AsRef::as_ref).filter(|records| !records.is_empty()) {
+            self.check_records(records)?;
+            let line = to_line(&records);
+            assert_fits(&line);
+            lines.extend(line);
         }
-        if !records.is_empty() {
-            self.write_line(&to_line(&records))?;
-            self.counts.add(records);
+        if !lines.is_empty() {
+            self.write(&lines)?;
+            units.iter().for_each(|records| self.counts.add(records.as_ref()));
         }
         Ok(())
     }
@@ -226,7 +264,7 @@ impl Journal {
     /// [`JournalError::Write`].
     pub fn finish(mut self) -> Result<(), JournalError> {
         if !self.complete {
-            self.write_line(&to_line(&self.counts))?;
+            self.write(&to_line(&self.counts))?;
         }
         self.sync()
     }
@@ -242,12 +280,18 @@ impl Journal {
         Ok(())
     }
 
-    fn write_line(&mut self, line: &[u8]) -> Result<(), JournalError> {
-        let bytes = line.len() as u64;
-        assert!(
-            bytes < LONGEST_LINE,
-            "records of {bytes} bytes in one line of a journal, less than {LONGEST_LINE} fit"
-        );
+    fn check_records(&self, records: &[Record]) -> Result<(), JournalError> {
+        for record in records {
+            match record {
+                Record::Image(image) => image.check()?,
+                Record::Pairs { pairs, .. } => pairs.iter().try_for_each(|pair| pair.check(self.max_points))?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes whole lines.
+    fn write(&mut self, lines: &[u8]) -> Result<(), JournalError> {
         if self.torn {
             self.cut_off()?;
         }
@@ -256,13 +300,13 @@ impl Journal {
             return Err(JournalError::Changed { path: self.path.clone(), found, expected: self.whole });
         }
         self.torn = true;
-        if let Err(source) = self.file.write_all(line) {
+        if let Err(source) = self.file.write_all(lines) {
             // Should this fail too, then the next line begins by it, or the next opening does.
             let _ = self.cut_off();
             return Err(WriteError { path: self.path.clone(), source }.into());
         }
         self.torn = false;
-        self.whole += bytes;
+        self.whole += lines.len() as u64;
         Ok(())
     }
 
@@ -279,4 +323,9 @@ impl Journal {
     fn length(&self) -> Result<u64, WriteError> {
         Ok(self.file.metadata().map_err(at(&self.path))?.len())
     }
+}
+
+fn assert_fits(line: &[u8]) {
+    let bytes = line.len() as u64;
+    assert!(bytes < LONGEST_LINE, "records of {bytes} bytes in one line of a journal, less than {LONGEST_LINE} fit");
 }

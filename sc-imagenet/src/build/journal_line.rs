@@ -1,7 +1,7 @@
 //! What a line of a journal says.
 //!
 //! ```text
-//! {"journal":"sc-imagenet build","version":1,"shard":{"index":0,"count":1},"identity":{"config_hash":…,"settings":{…}}}
+//! {"journal":"sc-imagenet build","version":2,"shard":{"index":0,"count":1},"identity":{"config_hash":…,"settings":{…}}}
 //! [{"image":{"number":0,"class":"cup","id":"1","rejection":null,…}}]
 //! [{"pairs":{"source":0,"pairs":[{"number":0,…},…]}}]
 //! {"images":1,"sources":1,"pairs":5}
@@ -20,7 +20,8 @@ use crate::labelled_pair::LabelledPair;
 use crate::shard::Shard;
 
 pub(super) const KIND: &str = "sc-imagenet build";
-pub(super) const VERSION: u32 = 1;
+/// Raised whenever a journal of before would be wrong to go on with. 2: what each image holds is noted.
+pub(super) const VERSION: u32 = 2;
 /// How every journal begins.
 pub(super) const BEGINNING: &[u8] = b"{\"journal\":\"sc-imagenet build\"";
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::journal::JournalError;
 use super::journal_line::{BEGINNING, Counts, Header, KIND, Record, VERSION};
+use crate::judged_image::JudgedImage;
 
 /// A line is shorter than this, or is none of ours.
 pub(super) const LONGEST_LINE: u64 = 1 << 26;
@@ -41,6 +42,20 @@ pub(super) enum Line {
     Finished,
     /// The end; what is after it is a line that was never finished.
     End,
+}
+
+impl Line {
+    /// The judged images in it.
+    pub(super) fn images(&self) -> impl Iterator<Item = &JudgedImage> {
+        let records = match self {
+            Self::Records(records) => records.as_slice(),
+            Self::Finished | Self::End => &[],
+        };
+        records.iter().filter_map(|record| match record {
+            Record::Image(image) => Some(image),
+            Record::Pairs { .. } => None,
+        })
+    }
 }
 
 impl JournalReader {

@@ -3,10 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use super::parts::{Locator, MergeError, Parts};
+use crate::content::{ContentCheck, hash_of_all};
 use crate::datasheet::DatasheetFacts;
 use crate::judged_image::JudgedImage;
 use crate::labelled_pair::{DEFAULT_MAX_POINTS, LabelledPair};
 use crate::layout::{ImagePlacement, LayoutWriter};
+use crate::source::ImageSource;
+use crate::split::Split;
 use crate::statistics::LayoutStatistics;
 
 /// Pairs that are read before they are written, in parallel.
@@ -21,11 +24,19 @@ pub struct MergeOptions<'a> {
     pub max_points: usize,
     /// What the datasheet says.
     pub facts: DatasheetFacts,
+    /// Training comes first: where more pairs are for validation than for training, as can be in small sets, all are for
+    /// training. Images of the two never met, so that no pair is lost or mixed by it.
+    pub training_first: bool,
 }
 
 impl Default for MergeOptions<'_> {
     fn default() -> Self {
-        Self { images: ImagePlacement::LeaveOut, max_points: DEFAULT_MAX_POINTS, facts: DatasheetFacts::default() }
+        Self {
+            images: ImagePlacement::LeaveOut,
+            max_points: DEFAULT_MAX_POINTS,
+            facts: DatasheetFacts::default(),
+            training_first: false,
+        }
     }
 }
 
@@ -34,7 +45,10 @@ impl Default for MergeOptions<'_> {
 ///
 /// The bytes are those of a build in one part. Pairs and images that are in more than one part, as after a shard was
 /// built twice, are written once. `progress(done, total)` counts pairs. What is held in memory is 24 bytes a pair and some
-/// 150 an image, never a part.
+/// 170 an image, never a part.
+///
+/// Images that are placed are held against what was labelled first: a source whose images hold something else under the
+/// same names is refused before anything is written.
 ///
 /// # Errors
 ///
@@ -49,14 +63,23 @@ pub fn merge(
     options: &MergeOptions<'_>,
     mut progress: impl FnMut(usize, usize),
 ) -> Result<LayoutStatistics, MergeError> {
-    let mut parts = Parts::find(parts)?;
-    let mut writer = LayoutWriter::begin(out, &parts.identity, options.images, options.max_points)?;
+    let mut parts = match options.images.source() {
+        Some(source) => find_of(parts, source)?,
+        None => Parts::find(parts, |_| ())?,
+    };
+    let identity = parts.identity.with_contents(hash_of_all(std::mem::take(&mut parts.contents)));
+    let (validation, all) = (parts.validation.len(), parts.count_pairs());
+    let all_training = options.training_first && validation > all - validation;
+    let mut writer = LayoutWriter::begin(out, &identity, options.images, options.max_points)?;
 
     let pairs = std::mem::take(&mut parts.pairs);
     let mut waiting: Vec<LabelledPair> = Vec::with_capacity(PAIRS_AT_ONCE);
     let mut before: Option<Locator> = None;
     for (done, &locator) in (0..).zip(&pairs) {
-        let pair = parts.pair(locator)?;
+        let mut pair = parts.pair(locator)?;
+        if all_training {
+            pair.split = Split::Train;
+        }
         if let Some((earlier, same)) = before.zip(waiting.last())
             && earlier.number == locator.number
         {
@@ -91,7 +114,34 @@ pub fn merge(
         writer.write_image(&image)?;
         before = Some((locator, image));
     }
-    Ok(writer.finish(&options.facts)?)
+    let mut facts = options.facts.clone();
+    if all_training {
+        facts
+            .notes
+            .push(format!("{validation} of {all} pairs were to be for validation: all of them are for training."));
+    }
+    Ok(writer.finish(&facts)?)
+}
+
+/// Whether the images of `source` are those that were labelled in `parts`, of which every shard is there and finished.
+///
+/// # Errors
+///
+/// [`MergeError::OtherImages`], with the first that differs; others where the parts cannot be read.
+///
+/// # Panics
+///
+/// If no folder is given.
+pub fn check_images(parts: &[PathBuf], source: &ImageSource) -> Result<(), MergeError> {
+    find_of(parts, source).map(drop)
+}
+
+/// The parts, if they were made from the images of `source`.
+fn find_of(folders: &[PathBuf], source: &ImageSource) -> Result<Parts, MergeError> {
+    let mut check = ContentCheck::new(source);
+    let parts = Parts::find(folders, |image| check.see(image))?;
+    check.finish(|_, _| ())?;
+    Ok(parts)
 }
 
 fn conflict(parts: &Parts, one: Locator, other: Locator, what: String) -> MergeError {

@@ -16,5 +16,5 @@ pub use finished::Finished;
 pub use identity::BuildIdentity;
 pub use journal::{Journal, JournalError};
 pub use journal_line::Record;
-pub use merge::{MergeOptions, merge};
+pub use merge::{MergeOptions, check_images, merge};
 pub use parts::{MergeError, part_folder};

@@ -8,10 +8,12 @@ use super::BuildIdentity;
 use super::journal::{FILE_NAME, JournalError};
 use super::journal_line::{Header, Record};
 use super::journal_reader::{JournalReader, Line, Start};
+use crate::content::OtherImages;
 use crate::judged_image::JudgedImage;
 use crate::labelled_pair::LabelledPair;
 use crate::layout::LayoutWriteError;
 use crate::shard::Shard;
+use crate::split::Split;
 
 const PARTS: &str = "parts";
 
@@ -74,6 +76,9 @@ pub enum MergeError {
         /// The other, which may be the same.
         other: PathBuf,
     },
+    /// The images are not those that were labelled.
+    #[error(transparent)]
+    OtherImages(#[from] OtherImages),
     /// The data set cannot be written.
     #[error(transparent)]
     Layout(#[from] LayoutWriteError),
@@ -93,6 +98,10 @@ pub(super) struct Parts {
     pub(super) identity: BuildIdentity,
     pub(super) pairs: Vec<Locator>,
     pub(super) images: Vec<Locator>,
+    /// Numbers of the pairs that are for validation, ascending.
+    pub(super) validation: Vec<u64>,
+    /// Numbers of images and the hashes of what they hold, in any order.
+    pub(super) contents: Vec<(u64, u64)>,
     folders: Vec<PathBuf>,
     /// The part that was read last. No other is kept open: there may be more of them than files that a process may open.
     open: Option<OpenPart>,
@@ -108,8 +117,9 @@ struct OpenPart {
 }
 
 impl Parts {
-    /// Finds the parts in `folders`, each a part's folder or one that holds parts, and reads each once.
-    pub(super) fn find(folders: &[PathBuf]) -> Result<Self, MergeError> {
+    /// Finds the parts in `folders`, each a part's folder or one that holds parts, and reads each once; `see` is shown every
+    /// judged image.
+    pub(super) fn find(folders: &[PathBuf], mut see: impl FnMut(&JudgedImage)) -> Result<Self, MergeError> {
         assert!(!folders.is_empty(), "0 folders of parts were given, at least 1 is needed");
         let mut found: Vec<PathBuf> = Vec::new();
         for folder in folders {
@@ -123,12 +133,14 @@ impl Parts {
             identity: BuildIdentity { config_hash: String::new(), settings: Default::default() },
             pairs: Vec::new(),
             images: Vec::new(),
+            validation: Vec::new(),
+            contents: Vec::new(),
             folders: Vec::new(),
             open: None,
         };
         let mut headers: Vec<(Header, PathBuf)> = Vec::new();
         for folder in found {
-            let header = parts.add(&folder)?;
+            let header = parts.add(&folder, &mut see)?;
             if let Some((first, first_folder)) = headers.first() {
                 check_same_build(first, first_folder, &header, &folder)?;
             }
@@ -139,7 +151,14 @@ impl Parts {
         parts.identity = first.identity.clone();
         parts.pairs.sort_unstable();
         parts.images.sort_unstable();
+        parts.validation.sort_unstable();
+        parts.validation.dedup();
         Ok(parts)
+    }
+
+    /// How many pairs there are, each counted once however many parts have it.
+    pub(super) fn count_pairs(&self) -> usize {
+        self.pairs.chunk_by(|a, b| a.number == b.number).count()
     }
 
     /// The folder of the part that something is in.
@@ -178,7 +197,7 @@ impl Parts {
     }
 
     /// Reads a part once, and remembers where its pairs and images are.
-    fn add(&mut self, folder: &Path) -> Result<Header, MergeError> {
+    fn add(&mut self, folder: &Path, see: &mut impl FnMut(&JudgedImage)) -> Result<Header, MergeError> {
         let (mut reader, start) = open_journal(folder)?;
         let Start::Header(header) = start else {
             return Err(MergeError::NoParts { folder: folder.to_owned() });
@@ -198,6 +217,11 @@ impl Parts {
             let (pairs, images) = split_records(records);
             let locator = |number, place| Locator { number, part, place, offset };
             self.pairs.extend((0..).zip(&pairs).map(|(place, pair)| locator(pair.number, place)));
+            let validation = pairs.iter().filter(|pair| pair.split == Split::Validation);
+            self.validation.extend(validation.map(|pair| pair.number));
+            let content = |image: &JudgedImage| Some((image.number, image.origin.as_ref()?.content?.hash));
+            self.contents.extend(images.iter().filter_map(content));
+            images.iter().for_each(&mut *see);
             self.images.extend((0..).zip(&images).map(|(place, image)| locator(image.number, place)));
         }
         if !finished {

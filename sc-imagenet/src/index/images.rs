@@ -14,10 +14,12 @@ use super::IndexError;
 use super::table::{Cell, TableWriter};
 use crate::atomic_file::UnfinishedFile;
 use crate::build::BuildIdentity;
+use crate::content::{ImageContent, ImageOrigin};
 use crate::judged_image::{ImageRejection, JudgedImage};
 
-/// `image` is the image's id in its class; `reason` and `detail` are there where it is not kept; the box and the size are in
-/// pixels of the upright image.
+/// `class` and `image` are the class and the image's id in it as the layout has them, `source_class` and `source_name` the
+/// class and the file as the source has them, `content` the hash of its bytes; `reason` and `detail` are there where it is not
+/// kept, and `threshold` where one setting decided; the box and the size are in pixels of the upright image.
 const SCHEMA: &str = "
 message image {
   required int64 number (INTEGER(64, false));
@@ -35,10 +37,15 @@ message image {
   optional float box_bottom;
   optional int32 width (INTEGER(32, false));
   optional int32 height (INTEGER(32, false));
+  optional binary source_class (UTF8);
+  optional binary source_name (UTF8);
+  optional int64 bytes (INTEGER(64, false));
+  optional int64 content (INTEGER(64, false));
+  optional binary threshold (UTF8);
 }";
 
 /// The index of images in the making.
-pub(crate) struct ImageIndexWriter(TableWriter<15>);
+pub(crate) struct ImageIndexWriter(TableWriter<20>);
 
 impl ImageIndexWriter {
     pub(crate) fn create(file: UnfinishedFile, identity: &BuildIdentity) -> Result<Self, IndexError> {
@@ -51,6 +58,9 @@ impl ImageIndexWriter {
         let side = |index: usize| real(image.object_box.map(|sides| sides[index]));
         let length = |index: usize| image.size.map_or(Cell::Missing, |size| Cell::Int(size[index]));
         let rejection = image.rejection.as_ref();
+        let origin = image.origin.as_ref();
+        let content = origin.and_then(|origin| origin.content);
+        let long = |value: Option<u64>| value.map_or(Cell::Missing, Cell::Long);
         self.0.add([
             Cell::Long(image.number),
             Cell::Text(image.class.clone()),
@@ -67,6 +77,11 @@ impl ImageIndexWriter {
             side(3),
             length(0),
             length(1),
+            text(origin.map(|origin| &origin.class)),
+            text(origin.map(|origin| &origin.name)),
+            long(content.map(|content| content.bytes)),
+            long(content.map(|content| content.hash)),
+            text(rejection.and_then(|rejection| rejection.threshold.as_ref())),
         ])?;
         Ok(())
     }
@@ -168,9 +183,10 @@ fn to_image(row: Row) -> Result<JudgedImage, String> {
     let kept = columns.needed("kept", flag)?;
     let reason = columns.optional("reason", text)?;
     let detail = columns.optional("detail", text)?.unwrap_or_default();
+    let threshold = columns.optional("threshold", text)?;
     let rejection = match (kept, reason) {
         (true, None) => None,
-        (false, Some(reason)) => Some(ImageRejection { reason, detail }),
+        (false, Some(reason)) => Some(ImageRejection { reason, detail, threshold }),
         _ => return Err("`kept` and `reason` contradict each other".to_owned()),
     };
     let mut sides = [None; 4];
@@ -182,6 +198,9 @@ fn to_image(row: Row) -> Result<JudgedImage, String> {
         _ => None,
     };
     let size = columns.optional("width", int)?.zip(columns.optional("height", int)?).map(<[u32; 2]>::from);
+    let content = columns.optional("bytes", long)?.zip(columns.optional("content", long)?);
+    let content = content.map(|(bytes, hash)| ImageContent { bytes, hash, stamp: None });
+    let source = columns.optional("source_class", text)?.zip(columns.optional("source_name", text)?);
     Ok(JudgedImage {
         number: columns.needed("number", long)?,
         class: columns.needed("class", text)?,
@@ -192,5 +211,6 @@ fn to_image(row: Row) -> Result<JudgedImage, String> {
         blocks: columns.needed("blocks", int)?,
         object_box,
         size,
+        origin: source.map(|(class, name)| ImageOrigin { class, name, content }),
     })
 }

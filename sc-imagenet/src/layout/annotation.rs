@@ -18,8 +18,8 @@ const MOST_POINTS: usize = 100_000;
 struct Written<'a> {
     src_kps: &'a [[f32; 2]],
     trg_kps: &'a [[f32; 2]],
-    src_bndbox: [f32; 4],
-    trg_bndbox: [f32; 4],
+    src_bndbox: [i64; 4],
+    trg_bndbox: [i64; 4],
     category: &'a str,
     viewpoint_variation: i64,
     scale_variation: i64,
@@ -45,8 +45,8 @@ pub(super) fn to_json(pair: &LabelledPair, provenance: &str) -> Vec<u8> {
     let written = Written {
         src_kps: &pair.source.points,
         trg_kps: &pair.target.points,
-        src_bndbox: pair.source.object_box,
-        trg_bndbox: pair.target.object_box,
+        src_bndbox: pair.source.whole_box(),
+        trg_bndbox: pair.target.whole_box(),
         category: &pair.category,
         viewpoint_variation: pair.difficulty.viewpoint,
         scale_variation: pair.difficulty.scale,

@@ -22,3 +22,5 @@ pub use write::LayoutWriter;
 
 /// The layout's folder in an output folder.
 pub(crate) const LAYOUT_FOLDER: &str = "SC-IMAGENET";
+/// What loaders of CATs call it; those of DHPF call it as we do.
+pub(crate) const OTHER_SPELLING: &str = "SC-ImageNet";

@@ -24,6 +24,16 @@ pub enum ImagePlacement<'a> {
     LeaveOut,
 }
 
+impl<'a> ImagePlacement<'a> {
+    /// Where the images come from.
+    pub(crate) fn source(&self) -> Option<&'a ImageSource> {
+        match self {
+            Self::Link(source) | Self::Copy(source) => Some(source),
+            Self::LeaveOut => None,
+        }
+    }
+}
+
 /// Which images are in their place already.
 pub(super) struct PlacedImages<'a> {
     placement: ImagePlacement<'a>,

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use super::{LAYOUT_FOLDER, LayoutError, annotation};
+use super::{LAYOUT_FOLDER, LayoutError, OTHER_SPELLING, annotation};
 use crate::index::{self, read_image_index};
 use crate::labelled_pair::LabelledPair;
 use crate::names::{PairName, image_file_name};
@@ -23,14 +23,14 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// The layout in `root`, or in the folder `SC-IMAGENET` of it. Nothing is read yet.
+    /// The layout in `root`, or in the folder `SC-IMAGENET` or `SC-ImageNet` of it. Nothing is read yet.
     ///
     /// # Errors
     ///
     /// [`LayoutError::NotALayout`].
     pub fn open(root: &Path) -> Result<Self, LayoutError> {
         let is_layout = |base: &Path| base.join("Layout/large").is_dir() && base.join("PairAnnotation").is_dir();
-        let bases = [root.join(LAYOUT_FOLDER), root.to_owned()];
+        let bases = [root.join(LAYOUT_FOLDER), root.join(OTHER_SPELLING), root.to_owned()];
         match bases.into_iter().find(|base| is_layout(base)) {
             Some(base) => Ok(Self { root: root.to_owned(), base }),
             None => {

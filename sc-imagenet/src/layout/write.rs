@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::place_images::PlacedImages;
-use super::{ImagePlacement, LAYOUT_FOLDER, LayoutWriteError, annotation};
+use super::{ImagePlacement, LAYOUT_FOLDER, LayoutWriteError, OTHER_SPELLING, annotation};
 use crate::atomic_file::{BeginError, Unfinished, UnfinishedFile, WriteError, at};
 use crate::build::BuildIdentity;
 use crate::datasheet::{DatasheetFacts, datasheet};
@@ -25,6 +25,7 @@ const DATASHEET: &str = "DATASHEET.md";
 ///
 /// ```text
 /// out/SC-IMAGENET/{Layout,PairAnnotation,JPEGImages}   the published layout, and nothing else
+/// out/SC-ImageNet                                      a link to it, the spelling of CATs' loader
 /// out/index/{pairs,images}.parquet                     a row a pair, a row a judged image
 /// out/DATASHEET.md                                     what it is and how it was made
 /// out/build.json                                       the configuration, and whether the data set is complete
@@ -169,6 +170,7 @@ impl<'a> LayoutWriter<'a> {
         self.pair_index.finish()?;
         self.image_index.finish()?;
         unfinished.write(&out.join(DATASHEET), datasheet(facts, &identity, &statistics).as_bytes())?;
+        link_other_spelling(&out, &unfinished);
         write_mark(&out, &identity, true, &unfinished)?;
         unfinished.end()?;
         Ok(statistics)
@@ -191,6 +193,9 @@ impl<'a> LayoutWriter<'a> {
 /// Fails if `out` holds another data set, or something like one that is not ours.
 fn check_what_is_there(out: &Path, identity: &BuildIdentity) -> Result<(), LayoutWriteError> {
     let not_ours = |found: &str| LayoutWriteError::NotOurs { out: out.to_owned(), found: found.to_owned() };
+    if !other_spelling_is_ours(out) {
+        return Err(not_ours(OTHER_SPELLING));
+    }
     let Ok(bytes) = fs::read(out.join(MARK)) else {
         return match [LAYOUT_FOLDER, index::FOLDER, DATASHEET].into_iter().find(|name| out.join(name).exists()) {
             Some(found) => Err(not_ours(found)),
@@ -203,6 +208,28 @@ fn check_what_is_there(out: &Path, identity: &BuildIdentity) -> Result<(), Layou
         return Err(LayoutWriteError::OtherConfig { out: out.to_owned(), differences });
     }
     Ok(())
+}
+
+/// Whether the folder's other spelling is free, a link to the layout, or the layout itself, where case does not count.
+fn other_spelling_is_ours(out: &Path) -> bool {
+    let other = out.join(OTHER_SPELLING);
+    match fs::symlink_metadata(&other) {
+        Err(_) => true,
+        // A link to a layout that is not there yet leads nowhere.
+        Ok(_) => fs::read_link(&other).is_ok_and(|to| to == Path::new(LAYOUT_FOLDER)) || is_the_layout(out, &other),
+    }
+}
+
+fn is_the_layout(out: &Path, folder: &Path) -> bool {
+    fs::canonicalize(folder).is_ok_and(|found| fs::canonicalize(out.join(LAYOUT_FOLDER)).is_ok_and(|own| own == found))
+}
+
+/// Links the layout under its other spelling. A file system without links has the layout all the same.
+fn link_other_spelling(out: &Path, unfinished: &Unfinished) {
+    let other = out.join(OTHER_SPELLING);
+    if !is_the_layout(out, &other) {
+        let _ = unfinished.link(Path::new(LAYOUT_FOLDER), &other);
+    }
 }
 
 fn write_mark(out: &Path, identity: &BuildIdentity, complete: bool, unfinished: &Unfinished) -> Result<(), WriteError> {

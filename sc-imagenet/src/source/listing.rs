@@ -6,8 +6,9 @@ use std::path::PathBuf;
 
 use super::{ImageSource, Place, SourceError, SourceForm, SourceImage};
 use crate::check::RefusedImage;
-use crate::names::{NameError, check_class_name, check_image_id, check_lengths, id_within, shortened};
+use crate::names::{NameError, NameKind, check_not_empty, id_within, shortened};
 use crate::passed_over::{PassedOver, PassedReason};
+use crate::safe_names::{safe_classes, safe_ids};
 
 /// What was found so far.
 #[derive(Default)]
@@ -16,7 +17,7 @@ pub(super) struct Listing {
     classes: BTreeMap<String, u32>,
     images: Vec<SourceImage>,
     refused: Vec<RefusedImage>,
-    /// Classes whose name cannot stand in the layout, with the number of their images.
+    /// Classes without a name, with the number of their images.
     refused_classes: BTreeMap<String, (NameError, u64)>,
     /// Numbers of classes that have no name, with the number of their images.
     unnamed_classes: BTreeMap<usize, u64>,
@@ -26,13 +27,13 @@ pub(super) struct Listing {
 impl Listing {
     /// An image of `class`; `stem` is the part of `name` in front of the extension and behind folders.
     pub(super) fn add(&mut self, class: &str, name: &str, stem: Range<usize>, place: Place) {
-        if let Err(error) = check_class_name(class) {
+        if let Err(error) = check_not_empty(NameKind::Class, class) {
             self.refused_classes.entry(class.to_owned()).or_insert((error, 0)).1 += 1;
             return;
         }
         let range = id_within(class, name, stem);
         let id = name.get(range.clone()).unwrap_or_default();
-        if let Err(error) = check_image_id(id).and_then(|()| check_lengths(class, id)) {
+        if let Err(error) = check_not_empty(NameKind::Image, id) {
             return self.refuse(format!("{class}/{name}"), error.to_string());
         }
         // A name has fewer bytes than a file name may have, and a class is met for every image at most.
@@ -48,7 +49,7 @@ impl Listing {
                 next
             }
         };
-        self.images.push(SourceImage { class, place, name: name.into(), id: start..end });
+        self.images.push(SourceImage { class, place, name: name.into(), id: start..end, safe: None });
     }
 
     /// Something that is not used: its path within the source, and why.
@@ -71,7 +72,7 @@ impl Listing {
         self.passed_over = passed_over;
     }
 
-    /// The source: sorted, and no id twice in a class.
+    /// The source: every class and image with a name of its own that the layout can hold, sorted by these.
     pub(super) fn finish(mut self, form: SourceForm, files: Vec<PathBuf>) -> Result<ImageSource, SourceError> {
         for (class, (error, images)) in std::mem::take(&mut self.refused_classes) {
             self.refuse(class, format!("{} (its {images} images are left out)", advised(&error, form)));
@@ -82,29 +83,26 @@ impl Listing {
             self.refuse(format!("class number {number}"), reason);
         }
 
-        let mut number_in_order = vec![0; self.classes.len()];
-        let classes: Vec<String> = (0..)
-            .zip(std::mem::take(&mut self.classes))
-            .map(|(number, (name, met))| {
-                number_in_order[met as usize] = number;
-                name
-            })
+        let (original, met): (Vec<String>, Vec<u32>) = std::mem::take(&mut self.classes).into_iter().unzip();
+        let mut named: Vec<(String, String, u32)> = safe_classes(&original)
+            .into_iter()
+            .zip(original)
+            .zip(met)
+            .map(|((safe, original), met)| (safe, original, met))
             .collect();
+        named.sort_unstable();
+        let mut number_in_order = vec![0; named.len()];
+        for (number, (_, _, met)) in (0..).zip(&named) {
+            number_in_order[*met as usize] = number;
+        }
+        let (classes, original_classes): (Vec<String>, Vec<String>) =
+            named.into_iter().map(|(safe, original, _)| (safe, original)).unzip();
         for image in &mut self.images {
             image.class = number_in_order[image.class as usize];
         }
-        self.images
-            .sort_unstable_by(|a, b| (a.class, a.id(), &a.name, a.place).cmp(&(b.class, b.id(), &b.name, b.place)));
-        let refused = &mut self.refused;
-        self.images.dedup_by(|image, before| {
-            let same = before.class == image.class && before.id() == image.id();
-            if same {
-                let class = &classes[image.class as usize];
-                let reason = format!("has the id `{}`, and so has `{}`; rename one", image.id(), before.name);
-                refused.push(RefusedImage { path: format!("{class}/{}", image.name), reason });
-            }
-            same
-        });
+        self.drop_repeated(&original_classes);
+        self.name_images(&classes);
+        self.images.sort_unstable_by(|a, b| (a.class, a.id(), &a.name).cmp(&(b.class, b.id(), &b.name)));
         let mut images = self.images;
         images.shrink_to_fit();
         self.refused.sort_unstable_by(|a, b| (&a.path, &a.reason).cmp(&(&b.path, &b.reason)));
@@ -116,7 +114,43 @@ impl Listing {
             return Err(SourceError::NoImages { path, refused, first, passed_over });
         }
         let starts = (0..=classes.len()).map(|class| images.partition_point(|image| image.class() < class)).collect();
-        Ok(ImageSource { form, files, classes, starts, images, refused: self.refused, passed_over: self.passed_over })
+        Ok(ImageSource {
+            form,
+            files,
+            classes,
+            original_classes,
+            starts,
+            images,
+            refused: self.refused,
+            passed_over: self.passed_over,
+        })
+    }
+
+    /// Leaves out what is of one name in one class, as a member that a tar holds twice: the first is used.
+    fn drop_repeated(&mut self, original_classes: &[String]) {
+        self.images.sort_unstable_by(|a, b| (a.class, &a.name, a.place).cmp(&(b.class, &b.name, b.place)));
+        let refused = &mut self.refused;
+        self.images.dedup_by(|image, before| {
+            let same = before.class == image.class && before.name == image.name;
+            if same {
+                let path = format!("{}/{}", original_classes[image.class as usize], image.name);
+                let reason = format!("has the id `{}`, and so has `{}`; rename one", image.id(), before.name);
+                refused.push(RefusedImage { path, reason });
+            }
+            same
+        });
+    }
+
+    /// Gives the images, which are together by class, ids that the layout can hold.
+    fn name_images(&mut self, classes: &[String]) {
+        for images in self.images.chunk_by_mut(|a, b| a.class == b.class) {
+            let Some(first) = images.first() else { continue };
+            let names: Vec<(&str, &str)> = images.iter().map(|image| (&*image.name, image.id())).collect();
+            let ids = safe_ids(&classes[first.class as usize], &names);
+            for (image, id) in images.iter_mut().zip(ids) {
+                image.safe = (id != image.id()).then(|| id.into_boxed_str());
+            }
+        }
     }
 }
 

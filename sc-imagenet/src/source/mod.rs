@@ -3,7 +3,8 @@
 //! Three forms are known: class folders, ILSVRC's tar of one tar a class, and WebDataset shards. A listing reads the
 //! headers of tars alone, and holds a place (file, offset, length) an image; no tar is ever unpacked, and no name that a
 //! tar holds is ever made a path. The same images have the same classes, ids and order in all three forms: sorted by
-//! class and then by id, both by bytes.
+//! class and then by id, both by bytes. A class or an image whose name the layout cannot hold has another in its place
+//! ([`safe_names`](crate::safe_names)).
 
 mod class_names;
 mod detect;
@@ -24,6 +25,7 @@ pub use error::SourceError;
 pub use options::{KeyEnd, SourceOptions};
 
 use crate::check::RefusedImage;
+use crate::content::{ImageContent, ImageOrigin};
 use crate::passed_over::PassedOver;
 use crate::split::fnv_1a;
 
@@ -47,6 +49,8 @@ pub struct ImageSource {
     /// The root of class folders, or the tars.
     files: Vec<PathBuf>,
     classes: Vec<String>,
+    /// What each class is called in the source.
+    original_classes: Vec<String>,
     /// Where each class's images begin, and at last their number.
     starts: Vec<usize>,
     images: Vec<SourceImage>,
@@ -63,6 +67,8 @@ pub struct SourceImage {
     name: Box<str>,
     /// Which bytes of the name are the id.
     id: Range<u32>,
+    /// The id in the layout, where it is another.
+    safe: Option<Box<str>>,
 }
 
 /// Where an image's bytes are.
@@ -87,9 +93,11 @@ impl SourceImage {
         self.class as usize
     }
 
-    /// What the image is called in its class: the file's name without extension, and without the class in front.
+    /// What the image is called in its class: the file's name without extension, and without the class in front; made one
+    /// that the layout can hold and no other image of the class has.
     pub fn id(&self) -> &str {
-        self.name.get(self.id.start as usize..self.id.end as usize).unwrap_or_default()
+        let in_name = || self.name.get(self.id.start as usize..self.id.end as usize).unwrap_or_default();
+        self.safe.as_deref().unwrap_or_else(in_name)
     }
 }
 
@@ -99,7 +107,7 @@ impl ImageSource {
         self.form
     }
 
-    /// The classes that have images, sorted by name.
+    /// The classes that have images, sorted by name; names that the layout can hold.
     pub fn classes(&self) -> &[String] {
         &self.classes
     }
@@ -128,7 +136,31 @@ impl ImageSource {
         &self.classes[self.image(image).class()]
     }
 
-    /// The number of the image with this class and id.
+    /// What the source calls the class of image `image`: its folder, its tar, its name in shards.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such image.
+    pub fn original_class(&self, image: usize) -> &str {
+        &self.original_classes[self.image(image).class()]
+    }
+
+    /// What the source calls its classes, in the order of [`classes`](Self::classes).
+    pub fn original_classes(&self) -> &[String] {
+        &self.original_classes
+    }
+
+    /// Where image `image` came from, for the index; `content` is what was read of it.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such image.
+    pub fn origin(&self, image: usize, content: Option<ImageContent>) -> ImageOrigin {
+        let (class, name) = (self.original_class(image).to_owned(), self.image(image).name.to_string());
+        ImageOrigin { class, name, content }
+    }
+
+    /// The number of the image with this class and id, both of the layout.
     pub fn find(&self, class: &str, id: &str) -> Option<usize> {
         let class = self.classes.binary_search_by(|name| name.as_str().cmp(class)).ok()?;
         let range = self.images_of(class);
@@ -136,8 +168,8 @@ impl ImageSource {
         Some(range.start + found)
     }
 
-    /// What was found and is not used, and why: names that the layout cannot hold, member paths that climb out of
-    /// their tar, samples without a class.
+    /// What was found and is not used, and why: names that are not UTF-8, member paths that climb out of their tar, samples
+    /// without a class.
     pub fn refused(&self) -> &[RefusedImage] {
         &self.refused
     }
@@ -154,7 +186,7 @@ impl ImageSource {
     /// If there is no such image.
     pub fn describe(&self, image: usize) -> PathBuf {
         let entry = self.image(image);
-        let class = &self.classes[entry.class()];
+        let class = &self.original_classes[entry.class()];
         match (entry.place, self.form) {
             (Place::File, _) => self.files[0].join(class).join(&*entry.name),
             (Place::Slice { file, .. }, SourceForm::TarOfTars) => {

@@ -1,11 +1,12 @@
 //! Any listed image, by its number.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 
 use image::RgbImage;
 
 use super::{ImageSource, Place};
+use crate::content::{ImageContent, Stamp};
 use crate::decode::{self, DecodeError, DecodeLimits, Refusal, decode_bytes};
 
 impl ImageSource {
@@ -28,6 +29,32 @@ impl ImageSource {
             Place::Slice { file, offset, length } => self.read_slice(file, offset, length, limits),
         };
         bytes.map_err(|refusal| DecodeError { path, refusal })
+    }
+
+    /// As [`read`](Self::read), with what tells the image from another one of the same name.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`read`](Self::read).
+    ///
+    /// # Panics
+    ///
+    /// If there is no such image.
+    pub fn read_noting(&self, image: usize, limits: &DecodeLimits) -> Result<(Vec<u8>, ImageContent), DecodeError> {
+        // Before the bytes: a file that is changed while it is read does not have this stamp afterwards.
+        let stamp = self.stamp(image);
+        let bytes = self.read(image, limits)?;
+        let content = ImageContent::of(&bytes, stamp);
+        Ok((bytes, content))
+    }
+
+    /// What tells without reading it that an image is still the same; `None` where the file system does not say.
+    pub(crate) fn stamp(&self, image: usize) -> Option<Stamp> {
+        let metadata = match self.image(image).place {
+            Place::File => fs::metadata(self.describe(image)).map(|found| (found, 0)),
+            Place::Slice { file, offset, .. } => fs::metadata(&self.files[file as usize]).map(|found| (found, offset)),
+        };
+        metadata.ok().map(|(found, offset)| Stamp::of(&found, offset))
     }
 
     /// Image `image` as [`decode()`](crate::decode()) has it.

@@ -65,12 +65,14 @@ pub fn image(number: u64, class: &str, id: &str) -> JudgedImage {
         rejection: rejected.then(|| ImageRejection {
             reason: "few discriminative cells".to_owned(),
             detail: format!("{number} of 100"),
+            threshold: (number % 2 == 0).then(|| "consistency.partners".to_owned()),
         }),
         score: (!rejected).then_some(number as f32 / 10.0),
         discriminative_cells: number as u32,
         blocks: 3,
         object_box: (!rejected).then_some([0.0, 1.0, 10.5, 12.0]),
         size: Some([24, 18]),
+        origin: None,
     }
 }
 
@@ -104,7 +106,12 @@ pub fn build_shard(out: &Path, shard: Shard, work: &[Vec<Record>]) -> PathBuf {
 pub type Files = BTreeMap<PathBuf, Vec<u8>>;
 
 pub fn merge_into(out: &Path, parts: &[PathBuf], images: ImagePlacement<'_>) -> Result<LayoutStatistics, MergeError> {
-    merge(parts, out, &MergeOptions { images, max_points: MAX_POINTS, facts: facts() }, |_, _| ())
+    merge(
+        parts,
+        out,
+        &MergeOptions { images, max_points: MAX_POINTS, facts: facts(), ..MergeOptions::default() },
+        |_, _| (),
+    )
 }
 
 /// The data set of these parts, without images.

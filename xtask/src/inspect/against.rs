@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use anyhow::{Result, bail};
 use eval::{BenchmarkName, BenchmarkSplit, KeyPointPair, PairImage, Protocol, ReadOptions, read_pairs};
+use sc_imagenet::possible_names;
 
 use crate::benchmark::warn_of;
 
@@ -26,8 +27,11 @@ pub struct Against {
 
 /// The images of a data set with their key points.
 pub struct AnnotatedImages {
-    /// By class, and by id within it.
-    classes: HashMap<String, HashMap<String, AnnotatedImage>>,
+    images: Vec<AnnotatedImage>,
+    /// Their places by class and file.
+    places: HashMap<(String, String), usize>,
+    /// Their places by every class and id that the builder may give them.
+    classes: HashMap<String, HashMap<String, usize>>,
 }
 
 /// An image with key points, in pixels.
@@ -75,7 +79,7 @@ impl AnnotatedImages {
     /// A data set that is not there or damaged.
     pub fn read(against: &Against, protocol: &Protocol) -> Result<Self> {
         let options = ReadOptions { split: Some(against.split), ..ReadOptions::default() };
-        let mut found = Self { classes: HashMap::new() };
+        let mut found = Self { images: Vec::new(), places: HashMap::new(), classes: HashMap::new() };
         let read = read_pairs(against.name, &against.folder, &options)?;
         warn_of(against.name, &read.counts);
         for KeyPointPair { class, source, target, ids, .. } in read.pairs {
@@ -89,34 +93,35 @@ impl AnnotatedImages {
         Ok(found)
     }
 
-    /// The image with this id.
+    /// The image with this class and id in the data set of labels.
     pub fn get(&self, class: &str, id: &str) -> Option<&AnnotatedImage> {
-        self.classes.get(class)?.get(id)
+        self.classes.get(class)?.get(id).map(|&place| &self.images[place])
     }
 
     /// How many images there are.
     pub fn count(&self) -> usize {
-        self.classes.values().map(HashMap::len).sum()
+        self.images.len()
     }
 
     /// An image as an example for messages, `class/id`: the first by name.
     pub fn example(&self) -> String {
-        let names =
-            self.classes.iter().flat_map(|(class, images)| images.keys().map(move |id| format!("{class}/{id}")));
-        names.min().unwrap_or_default()
+        let first = self.places.keys().min();
+        let name = first.and_then(|(class, file)| possible_names(class, file).into_iter().next());
+        name.map(|[class, id]| format!("{class}/{id}")).unwrap_or_default()
     }
 
     fn add(&mut self, class: &str, side: &PairImage, ids: &[u16], protocol: &Protocol) {
-        let stem = side.path.file_stem().unwrap_or_default().to_string_lossy();
-        // As the builder has it: an id is the file's name without the class in front.
-        let id = stem.strip_prefix(class).and_then(|rest| rest.strip_prefix('_'));
-        let id = id.filter(|id| !id.is_empty()).unwrap_or(&stem);
-        let images = self.classes.entry(class.to_owned()).or_default();
-        let image = images.entry(id.to_owned()).or_insert_with(|| AnnotatedImage {
-            size: side.size,
-            length: protocol.length_of(side).unwrap_or_default(),
-            points: BTreeMap::new(),
-        });
+        let file = side.path.file_name().unwrap_or_default().to_string_lossy();
+        let place = *self.places.entry((class.to_owned(), file.to_string())).or_insert(self.images.len());
+        if place == self.images.len() {
+            let length = protocol.length_of(side).unwrap_or_default();
+            self.images.push(AnnotatedImage { size: side.size, length, points: BTreeMap::new() });
+            // As the builder has it.
+            for [class, id] in possible_names(class, &file) {
+                self.classes.entry(class).or_default().insert(id, place);
+            }
+        }
+        let image = &mut self.images[place];
         image.points.extend(ids.iter().copied().zip(side.points.iter().copied()));
         image.points.extend(side.unshared.iter().map(|unshared| (unshared.id, unshared.point)));
     }

@@ -11,10 +11,11 @@ use pseudo_label::{
     worst_errors,
 };
 use sc_imagenet::{
-    DecodeLimits, ImageRejection, ImageSource, JudgedImage, LabelledPair, PairDifficulty, PairSide, Record,
-    decode_bytes, is_stored_upright,
+    DecodeLimits, ImageContent, ImageRejection, ImageSource, JudgedImage, LabelledPair, PairDifficulty, PairSide,
+    Record, decode_bytes, is_stored_upright,
 };
 
+use super::binding::binding_threshold;
 use super::blocks::{Block, partners};
 use super::described::{Described, Matcher, PairMatches, Way};
 use super::settings::LabelSettings;
@@ -37,14 +38,16 @@ pub struct Labeller<'a> {
 
 /// An image of the block: described, or why it cannot be.
 enum Looked {
-    Described(Box<Described>),
-    Refused(ImageRejection),
+    Described(Box<Described>, ImageContent),
+    /// What it holds is known where it could be read at all.
+    Refused(ImageRejection, Option<ImageContent>),
 }
 
 /// An image with its partners' matches, judged.
 struct Seen {
     /// Its number in the source.
     image: usize,
+    content: ImageContent,
     described: Described,
     judgement: Judgement,
     /// Its partners, and what a cycle by way of each ends with, in the partners' order.
@@ -60,18 +63,22 @@ impl Labeller<'_> {
     pub fn label(&self, block: &Block) -> Result<Vec<[Record; 2]>> {
         let looked: Vec<Looked> =
             in_parallel(self.workers, block.images.len(), |place| self.look(block.images[place]))?;
-        let mut usable = Vec::new();
+        let (mut usable, mut contents) = (Vec::new(), Vec::new());
         let mut records = BTreeMap::new();
         for (&image, looked) in block.images.iter().zip(looked) {
             match looked {
-                Looked::Described(described) => usable.push((image, *described)),
-                Looked::Refused(rejection) => {
-                    records.insert(image, [Record::Image(self.refused(image, rejection)), no_pairs(image)]);
+                Looked::Described(described, content) => {
+                    usable.push((image, *described));
+                    contents.push(content);
+                }
+                Looked::Refused(rejection, content) => {
+                    let refused = JudgedImage { rejection: Some(rejection), ..self.judged(image, content) };
+                    records.insert(image, [Record::Image(refused), no_pairs(image)]);
                 }
             }
         }
         let matches = self.match_all(&usable)?;
-        let seen = self.judge_all(usable, &matches);
+        let seen = self.judge_all(usable, &contents, &matches);
         for place in 0..seen.len() {
             records.insert(seen[place].image, self.records(&seen, place, &matches, block));
         }
@@ -79,23 +86,26 @@ impl Labeller<'_> {
     }
 
     fn look(&self, image: usize) -> Result<Looked> {
-        let refuse =
-            |reason: &str, detail: String| Ok(Looked::Refused(ImageRejection { reason: reason.to_owned(), detail }));
+        let refuse = |reason: &str, detail: String, content| {
+            let rejection = ImageRejection { reason: reason.to_owned(), detail, threshold: None };
+            Ok(Looked::Refused(rejection, content))
+        };
         let limits = DecodeLimits::default();
-        let bytes = match self.source.read(image, &limits) {
-            Ok(bytes) => bytes,
-            Err(error) => return refuse("unreadable", error.to_string()),
+        let (bytes, content) = match self.source.read_noting(image, &limits) {
+            Ok(read) => read,
+            Err(error) => return refuse("unreadable", error.to_string(), None),
         };
         if !is_stored_upright(&bytes) {
             let detail = "EXIF turns it, which the data set's readers do not do; store it upright".to_owned();
-            return refuse("not-upright", detail);
+            return refuse("not-upright", detail, Some(content));
         }
         match decode_bytes(&bytes, &limits) {
-            Err(refusal) => refuse("damaged", refusal.to_string()),
+            Err(refusal) => refuse("damaged", refusal.to_string(), Some(content)),
             Ok(pixels) => {
                 self.described.fetch_add(1, Ordering::Relaxed);
-                let described = self.matcher.describe(&pixels, self.source.class_name(image))?;
-                Ok(Looked::Described(Box::new(described)))
+                // A run knows classes by the names of their folders.
+                let described = self.matcher.describe(&pixels, self.source.original_class(image))?;
+                Ok(Looked::Described(Box::new(described), content))
             }
         }
     }
@@ -117,7 +127,12 @@ impl Labeller<'_> {
         partners(place, images, self.settings.partners)
     }
 
-    fn judge_all(&self, images: Vec<(usize, Described)>, matches: &BTreeMap<(usize, usize), PairMatches>) -> Vec<Seen> {
+    fn judge_all(
+        &self,
+        images: Vec<(usize, Described)>,
+        contents: &[ImageContent],
+        matches: &BTreeMap<(usize, usize), PairMatches>,
+    ) -> Vec<Seen> {
         let count = images.len();
         let grids: Vec<Grid> = images.iter().map(|(_, described)| described.grid()).collect();
         let field = |from: usize, to: usize| MatchField::new(&way(matches, from, to).points, grids[from]);
@@ -146,7 +161,8 @@ impl Labeller<'_> {
                 })
                 .collect();
             let judgement = judge(&described.mask_values, grids[place], &partners, &self.settings.consistency);
-            Seen { image, described, judgement, partners: others.into_iter().zip(errors).collect() }
+            let content = contents[place];
+            Seen { image, content, described, judgement, partners: others.into_iter().zip(errors).collect() }
         };
         images.into_iter().enumerate().map(judge_one).collect()
     }
@@ -160,7 +176,7 @@ impl Labeller<'_> {
     ) -> [Record; 2] {
         let one = &seen[place];
         let judgement = &one.judgement;
-        let rejection = judgement.rejection.map(|rejection| self.why(rejection, judgement));
+        let rejection = judgement.rejection.map(|rejection| self.why(rejection, one, place, matches));
         let judged = JudgedImage {
             rejection,
             score: Some(judgement.score),
@@ -168,7 +184,7 @@ impl Labeller<'_> {
             blocks: judgement.blocks as u32,
             object_box: Some(self.object_box(one)),
             size: Some(one.described.size.into()),
-            ..self.judged(one.image)
+            ..self.judged(one.image, Some(one.content))
         };
         if !judged.kept() {
             return [Record::Image(judged), no_pairs(one.image)];
@@ -245,8 +261,23 @@ impl Labeller<'_> {
         [first[0], first[1], last[0], last[1]]
     }
 
-    fn why(&self, rejection: Rejection, judgement: &Judgement) -> ImageRejection {
-        let asked = &self.settings.consistency;
+    fn why(
+        &self,
+        rejection: Rejection,
+        one: &Seen,
+        place: usize,
+        matches: &BTreeMap<(usize, usize), PairMatches>,
+    ) -> ImageRejection {
+        let (asked, judgement) = (&self.settings.consistency, &one.judgement);
+        let partners: Vec<PartnerMatches<'_>> = one
+            .partners
+            .iter()
+            .map(|(other, cycle_errors)| PartnerMatches {
+                cycle_errors,
+                peakedness: &way(matches, place, *other).peakedness,
+            })
+            .collect();
+        let threshold = binding_threshold(rejection, &one.described.mask_values, judgement, &partners, asked);
         let detail = match rejection {
             Rejection::NoPartner => "there is no other image of its class and split that can be read".to_owned(),
             Rejection::NoForeground => format!("no cell's mask reaches {}", asked.foreground),
@@ -260,10 +291,10 @@ impl Labeller<'_> {
                 )
             }
         };
-        ImageRejection { reason: rejection.to_string(), detail }
+        ImageRejection { reason: rejection.to_string(), detail, threshold: threshold.map(str::to_owned) }
     }
 
-    fn judged(&self, image: usize) -> JudgedImage {
+    fn judged(&self, image: usize, content: Option<ImageContent>) -> JudgedImage {
         JudgedImage {
             number: image as u64,
             class: self.source.class_name(image).to_owned(),
@@ -274,11 +305,8 @@ impl Labeller<'_> {
             blocks: 0,
             object_box: None,
             size: None,
+            origin: Some(self.source.origin(image, content)),
         }
-    }
-
-    fn refused(&self, image: usize, rejection: ImageRejection) -> JudgedImage {
-        JudgedImage { rejection: Some(rejection), ..self.judged(image) }
     }
 }
 

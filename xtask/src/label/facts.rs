@@ -16,6 +16,9 @@ pub struct LabelFacts {
     pub datasheet: DatasheetFacts,
     /// The most key points of a pair.
     pub max_points: usize,
+    /// Whether all pairs are for training where most would be for validation.
+    #[serde(default)]
+    pub training_first: bool,
 }
 
 const FILE_NAME: &str = "facts.json";

@@ -1,12 +1,13 @@
 //! `cargo xtask label`: pseudo-labels for folders, tars or shards of images, by a trained run.
 
+mod binding;
 mod block;
 mod blocks;
 mod described;
 mod facts;
 mod settings;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
@@ -14,7 +15,9 @@ use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
 use clap::Args;
 use pseudo_label::Calibrator;
-use sc_imagenet::{BuildIdentity, DatasheetFacts, Finished, ImageSource, Journal, Record, Shard, Split, part_folder};
+use sc_imagenet::{
+    BuildIdentity, ContentCheck, DatasheetFacts, Finished, ImageSource, Journal, Record, Shard, Split, part_folder,
+};
 use sha2::{Digest, Sha256};
 use tracing::{info, warn};
 
@@ -26,8 +29,8 @@ use crate::allocator::{give_back_free_memory, keep_freed_memory, return_large_bu
 use crate::config::load_over;
 use crate::device::{DeviceChoice, device_name, host};
 use crate::logging;
-use crate::merge_parts::{Placement, merge_into};
-use crate::progress::Counted;
+use crate::merge_parts::{Placement, class_names, merge_into};
+use crate::progress::{self, Counted};
 use crate::sources::{SourceFlags, form_of, tell_unused};
 use crate::trained::{Trained, Which};
 
@@ -76,7 +79,8 @@ pub struct LabelArgs {
     /// Key points of a pair at most; CATs' loader fails on more than 40
     #[arg(long, value_name = "N")]
     max_points: Option<usize>,
-    /// Share of each class's images whose pairs are for validation
+    /// Share of each class's images whose pairs are for validation; below .5, all pairs are for training where most would be
+    /// for validation
     #[arg(long, value_name = "SHARE")]
     val_share: Option<f64>,
     /// The seed of the choice of partners and of the split
@@ -163,7 +167,7 @@ impl LabelArgs {
         self.warn_of_unknown_classes(&source, &matcher);
 
         let part = part_folder(&self.out, self.shard);
-        let (journal, finished) = Journal::open(&part, &identity, self.shard, settings.key_points.most)?;
+        let (journal, finished) = self.open_journal(&part, &identity, &source, settings.key_points.most)?;
         if finished.images() > 0 && !finished.is_complete() && !self.resume {
             bail!(
                 "{} holds {} finished images; go on with --resume, or choose another --out",
@@ -215,6 +219,29 @@ impl LabelArgs {
         Ok(())
     }
 
+    /// Opens the journal of a part whose finished images are those of `source`.
+    fn open_journal(
+        &self,
+        part: &Path,
+        identity: &BuildIdentity,
+        source: &ImageSource,
+        max_points: usize,
+    ) -> Result<(Journal, Finished)> {
+        let mut check = ContentCheck::new(source);
+        let opened = Journal::open_and_see(part, identity, self.shard, max_points, |image| check.see(image))?;
+        let mut bar = None;
+        let checked = check.finish(|done, total| {
+            let bar = bar.get_or_insert_with(|| progress::count(total, "images read again"));
+            bar.set_position(done as u64);
+        });
+        if let Some(bar) = bar {
+            bar.finish_and_clear();
+        }
+        checked
+            .with_context(|| format!("{} was made from other images; for these, give another --out", part.display()))?;
+        Ok(opened)
+    }
+
     /// Labels the blocks that are not finished, and finishes the journal.
     fn label_blocks(
         &self,
@@ -231,17 +258,17 @@ impl LabelArgs {
         let mut shown = Counted::new("labelled", total);
         let (mut images, mut kept, mut pairs) = (0, 0, 0);
         for block in open {
-            for records in labeller.label(block)? {
-                let [Record::Image(judged), Record::Pairs { pairs: of_image, .. }] = &records else { continue };
-                // A block that was killed while it was written is made again, but nothing is written twice.
-                if finished.kept(judged.number).is_some() {
-                    continue;
-                }
+            let mut labelled = labeller.label(block)?;
+            // A block that was killed while it was written is made again, but nothing is written twice.
+            labelled
+                .retain(|[judged, _]| !matches!(judged, Record::Image(image) if finished.kept(image.number).is_some()));
+            for records in &labelled {
+                let [Record::Image(judged), Record::Pairs { pairs: of_image, .. }] = records else { continue };
                 images += 1;
                 kept += usize::from(judged.kept());
                 pairs += of_image.len();
-                journal.append(&records)?;
             }
+            journal.append_each(&labelled)?;
             journal.sync()?;
             // Blocks are of many sizes: what one leaves behind would make room for the next only in part.
             give_back_free_memory();
@@ -324,11 +351,16 @@ impl LabelArgs {
             licence_note: self.licence_note.clone(),
             notes: vec![confidences],
         };
-        LabelFacts { datasheet, max_points: settings.key_points.most }
+        LabelFacts {
+            datasheet,
+            max_points: settings.key_points.most,
+            // Who asks for validation above all has it.
+            training_first: settings.val_share < 0.5,
+        }
     }
 
     fn warn_of_unknown_classes(&self, source: &ImageSource, matcher: &Matcher) {
-        let unknown = source.classes().iter().filter(|class| !matcher.classes.contains(class)).count();
+        let unknown = source.original_classes().iter().filter(|class| !matcher.classes.contains(class)).count();
         if unknown > 0 {
             warn!(
                 "{unknown} of {} classes are not among those that the run was trained on: their masks are of the class that each image \

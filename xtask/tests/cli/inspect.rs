@@ -76,6 +76,7 @@ pub fn labels(scene: &Scene, photos: &Path, settings: &Value) -> PathBuf {
         let rejection = (id == "d").then(|| ImageRejection {
             reason: "few discriminative cells".to_owned(),
             detail: "2 of <at least> 9".to_owned(),
+            threshold: None,
         });
         let image = JudgedImage {
             number,
@@ -87,6 +88,7 @@ pub fn labels(scene: &Scene, photos: &Path, settings: &Value) -> PathBuf {
             blocks: 3,
             object_box: Some([10.0, 10.0, 90.0, 70.0]),
             size: Some(if id == "c" { [200, 160] } else { [100, 80] }),
+            origin: None,
         };
         writer.write_image(&image).unwrap();
     }

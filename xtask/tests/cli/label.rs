@@ -60,7 +60,8 @@ impl Labelling {
         fn walk(folder: &Path, name: &str, files: &mut BTreeMap<String, Vec<u8>>) {
             for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
                 let name = format!("{name}/{}", entry.file_name().to_string_lossy());
-                if name == "/parts" {
+                // The layout's other spelling leads to what is there already.
+                if name == "/parts" || name == "/SC-ImageNet" {
                     continue;
                 }
                 match entry.path().is_dir() {

@@ -6,6 +6,7 @@ mod bench;
 mod inspect;
 mod inspect_browser;
 mod label;
+mod label_names;
 mod matchers;
 mod odd_annotations;
 mod score;
