@@ -28,6 +28,7 @@ use crate::device::{DeviceChoice, device_name, host};
 use crate::logging;
 use crate::merge_parts::{Placement, class_names, merge_into};
 use crate::progress::Counted;
+use crate::run_folder::RunFolder;
 use crate::trained::{Trained, Which};
 
 pub use facts::LabelFacts;
@@ -142,6 +143,7 @@ impl LabelArgs {
     /// lost.
     pub fn run(&self) -> Result<()> {
         logging::start(None)?;
+        RunFolder::check_name(&self.run)?;
         let settings = self.settings()?;
         let calibrator = self.calibrator()?;
         return_large_buffers();
@@ -273,7 +275,7 @@ impl LabelArgs {
     }
 
     fn settings(&self) -> Result<LabelSettings> {
-        let mut settings = load_over(LabelSettings::default(), self.config.as_deref(), &self.set)?;
+        let mut settings = load_over(&LabelSettings::default(), self.config.as_deref(), &self.set)?;
         settings.partners = self.partners.unwrap_or(settings.partners);
         settings.key_points.most = self.max_points.unwrap_or(settings.key_points.most);
         settings.val_share = self.val_share.unwrap_or(settings.val_share);

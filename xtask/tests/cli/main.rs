@@ -7,6 +7,7 @@ mod inspect;
 mod inspect_browser;
 mod label;
 mod matchers;
+mod runs;
 mod score;
 mod support;
 mod train;
