@@ -1,27 +1,37 @@
 //! The configuration of a run: a TOML file over the defaults, `--set key=value` over both, unknown keys refused.
 
+mod check;
+#[cfg(test)]
+pub mod every_key;
+mod ranges;
 mod schema;
 
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
+pub use ranges::{Range, above_zero, check_ranges, rate, share, temperature, under, weight, within};
 pub use schema::{
     BackboneSection, ClassifierSection, DataSection, MaskSection, StudentSection, TrainConfig, TrainSection, Tune,
 };
 
 impl TrainConfig {
-    /// Merges `file` (if any) and the `key=value` settings over `base`, and checks the result.
+    /// Merges `file` (if any) and the `key=value` settings over `base`, and checks the result. Where they name another backbone
+    /// than `base`, what they do not say of it is that backbone's default.
     ///
     /// # Errors
     ///
     /// A file that cannot be read or parsed, an unknown key (the nearest known one is named), a value of the wrong
     /// type or out of range.
     pub fn load(base: TrainConfig, file: Option<&Path>, settings: &[String]) -> Result<TrainConfig> {
-        let config = load_over(base, file, settings)?;
+        let mut config: TrainConfig = load_over(&base, file, settings)?;
+        if config.backbone.name != base.backbone.name {
+            let backbone = BackboneSection::of(config.backbone.name);
+            config = load_over(&TrainConfig { backbone, ..base }, file, settings)?;
+        }
         config.check()?;
         Ok(config)
     }
@@ -47,9 +57,10 @@ impl TrainConfig {
 ///
 /// # Errors
 ///
-/// A file that cannot be read or parsed, an unknown key (the nearest known one is named), a value of the wrong type.
-pub fn load_over<C: Serialize + DeserializeOwned>(base: C, file: Option<&Path>, settings: &[String]) -> Result<C> {
-    let mut table = Table::try_from(&base).context("the default configuration does not serialise")?;
+/// A file that cannot be read or parsed, an unknown key (the nearest known one is named), a value of the wrong type (its key is
+/// named).
+pub fn load_over<C: Serialize + DeserializeOwned>(base: &C, file: Option<&Path>, settings: &[String]) -> Result<C> {
+    let mut table = Table::try_from(base).context("the default configuration does not serialise")?;
     let known = table.clone();
     if let Some(path) = file {
         let text = std::fs::read_to_string(path)
@@ -61,7 +72,51 @@ pub fn load_over<C: Serialize + DeserializeOwned>(base: C, file: Option<&Path>, 
         let given = parse_setting(setting)?;
         merge(&mut table, given, &known, "").with_context(|| format!("in --set {setting}"))?;
     }
-    table.try_into().context("the configuration has a value of the wrong type")
+    table.clone().try_into().map_err(|error| blame::<C>(&known, &table, &error))
+}
+
+/// What is wrong with a configuration that is none, with the key whose value makes it so.
+fn blame<C: DeserializeOwned>(known: &Table, given: &Table, error: &toml::de::Error) -> anyhow::Error {
+    let mut changed = Vec::new();
+    list_changed(known, given, "", &mut changed);
+    for (path, value) in changed {
+        let mut alone = known.clone();
+        set(&mut alone, &path, value);
+        if let Err(why) = alone.try_into::<C>() {
+            return anyhow!("`{path}`: {}", why.message());
+        }
+    }
+    anyhow!("the configuration has a value of the wrong type: {}", error.message())
+}
+
+fn list_changed(known: &Table, given: &Table, prefix: &str, out: &mut Vec<(String, Value)>) {
+    for (key, value) in given {
+        let path = join(prefix, key);
+        match (known.get(key), value) {
+            (Some(Value::Table(known)), Value::Table(given)) if !is_whole(key) => {
+                list_changed(known, given, &path, out)
+            }
+            (before, now) if before != Some(now) => out.push((path, now.clone())),
+            _ => {}
+        }
+    }
+}
+
+/// Sets a key of a table whose sections are there.
+fn set(table: &mut Table, path: &str, value: Value) {
+    match path.split_once('.') {
+        None => drop(table.insert(path.to_owned(), value)),
+        Some((section, rest)) => {
+            if let Some(Value::Table(inner)) = table.get_mut(section) {
+                set(inner, rest, value);
+            }
+        }
+    }
+}
+
+/// Whether a section is replaced as a whole: a readout's keys depend on its kind.
+fn is_whole(key: &str) -> bool {
+    key.ends_with("readout")
 }
 
 /// `a.b.c=value` as a nested table; the value is TOML, or else a plain string.
@@ -98,8 +153,7 @@ fn merge(into: &mut Table, from: Table, known: &Table, prefix: &str) -> Result<(
             bail!("unknown key `{path}`{nearest}");
         };
         match (expected, value) {
-            // A readout's keys depend on its kind, so that it is replaced as a whole.
-            (Value::Table(known), Value::Table(from)) if !key.ends_with("readout") => {
+            (Value::Table(known), Value::Table(from)) if !is_whole(&key) => {
                 let Some(Value::Table(into)) = into.get_mut(&key) else { bail!("`{path}` is not a section") };
                 merge(into, from, known, &path)?;
             }
@@ -157,6 +211,20 @@ fn difference(a: &Table, b: &Table, prefix: &str, except: &[&str]) -> Option<Str
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn another_backbone_brings_its_own_defaults() {
+        let load = |settings: &[&str]| {
+            let settings: Vec<String> = settings.iter().map(ToString::to_string).collect();
+            TrainConfig::load(TrainConfig::default(), None, &settings)
+        };
+        let small = load(&["backbone.name=small"]).unwrap();
+        assert_eq!((small.backbone.layers, small.backbone.input), (vec![3, 5], 128));
+        let given = load(&["backbone.name=small", "backbone.layers=[4]", "backbone.input=64"]).unwrap();
+        assert_eq!((given.backbone.layers, given.backbone.input), (vec![4], 64));
+        let error = load(&["backbone.name=small", "backbone.layers=[3, 6]"]).unwrap_err().to_string();
+        assert!(error.contains("`backbone.layers` asks for block 6, small has blocks 0 to 5"), "{error}");
+    }
 
     #[test]
     fn settings_override_and_integers_serve_as_floats() {

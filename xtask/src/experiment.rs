@@ -15,6 +15,7 @@ use self::plan::Plan;
 use self::table::Table;
 use crate::device::DeviceChoice;
 use crate::logging;
+use crate::run_folder::check_results_folder;
 
 /// Train matchers from several beginnings on more and more key points, and set their scores side by side.
 ///
@@ -56,6 +57,7 @@ impl ExperimentArgs {
     /// A plan that cannot be read, data that are not there, a loss that is no number, a full disk: finished cells stay.
     pub fn run(&self) -> Result<()> {
         logging::start(None)?;
+        check_results_folder(&self.out, "--out")?;
         let plan = Plan::load(&self.file, &self.set)?;
         if !self.summary {
             let cores = || std::thread::available_parallelism().map_or(1, usize::from);

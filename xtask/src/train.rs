@@ -7,6 +7,7 @@ mod export;
 mod gradients;
 #[cfg(test)]
 mod parity;
+mod seen_images;
 mod session;
 #[cfg(test)]
 pub mod small_run;
@@ -15,16 +16,18 @@ mod step;
 mod validate;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use corr_volume::BackboneName;
 use tracing::info;
 
 use crate::config::{DataSection, TrainConfig};
 use crate::device::DeviceChoice;
-use crate::run_folder::RunFolder;
-use crate::{drawn, logging};
+use crate::drawn;
+use crate::logging::{self, RunLog};
+use crate::run_folder::{RunFolder, RunKind};
 
 pub use start::{load_start, network_of};
 
@@ -65,7 +68,7 @@ pub struct TrainArgs {
     /// Go on with a run that was interrupted
     #[arg(long)]
     resume: bool,
-    /// Replace a run of that name
+    /// Replace a run of that name; it is removed when the new one has its first checkpoint
     #[arg(long, conflicts_with = "resume")]
     overwrite: bool,
     /// auto (a hardware GPU if there is one, else the CPU), cpu, wgpu, or wgpu:N
@@ -89,20 +92,38 @@ impl TrainArgs {
     ///
     /// Bad configuration, data, weights or disk; a loss that is not finite.
     pub fn run(&self) -> Result<()> {
-        let mut config = self.config()?;
+        RunFolder::check_name(&self.run)?;
         if self.print_config {
+            let config = if self.resume { self.resumed()?.1 } else { self.config(None)? };
             print!("{}", config.to_toml()?);
             return Ok(());
         }
-        let run = self.folder(&mut config)?;
-        logging::start_verbose(Some(&run), self.verbose)?;
-        let device = self.device.open()?;
-        info!("run {}, device {}", run.root().display(), crate::device::device_name(&device));
-        session::Session::open(run, config, device, self.resume)?.run()
+        let log = Arc::new(RunLog::default());
+        logging::start_verbose(Some(Arc::clone(&log)), self.verbose)?;
+        let (run, config) = if self.resume {
+            self.resumed()?
+        } else {
+            let config = self.config(None)?;
+            (RunFolder::claim(&self.run, RunKind::Train, self.overwrite)?, config)
+        };
+        let outcome = self.train(&run, config, &log);
+        if outcome.is_err() {
+            run.give_up();
+        }
+        outcome
     }
 
-    /// The configuration: defaults, file, then flags.
-    fn config(&self) -> Result<TrainConfig> {
+    fn train(&self, run: &RunFolder, config: TrainConfig, log: &RunLog) -> Result<()> {
+        let device = self.device.open()?;
+        info!("run {}, device {}", run.root().display(), crate::device::device_name(&device));
+        let session = session::Session::open(run.clone(), config, device, self.resume)?;
+        // Not before: until the data are read and the start is made there is no folder.
+        log.attach(run)?;
+        session.run()
+    }
+
+    /// The configuration: defaults or that of the run to resume, file, then flags.
+    fn config(&self, stored: Option<&TrainConfig>) -> Result<TrainConfig> {
         let mut settings = Vec::new();
         if !self.data.is_empty() {
             settings.push(format!("data.folders={}", serde_json::to_string(&self.data)?));
@@ -117,34 +138,32 @@ impl TrainArgs {
             settings.push(format!("train.seed={seed}"));
         }
         settings.extend(self.set.iter().cloned());
-        let base = if self.config.is_none() && self.data.is_empty() { drawn::config() } else { TrainConfig::default() };
-        if self.resume {
-            let stored = RunFolder::open(&self.run)?.config();
-            let base = TrainConfig::load(TrainConfig::default(), Some(&stored), &[])?;
-            return TrainConfig::load(base, self.config.as_deref(), &settings);
-        }
+        let base = match stored {
+            Some(stored) => stored.clone(),
+            None if self.config.is_none() && self.data.is_empty() => drawn::config(),
+            None => TrainConfig::default(),
+        };
         TrainConfig::load(base, self.config.as_deref(), &settings)
     }
 
-    /// The run's folder: a new one, or the one to resume, whose configuration must be this one.
-    fn folder(&self, config: &mut TrainConfig) -> Result<RunFolder> {
-        if self.resume {
-            let run = RunFolder::open(&self.run)?;
-            let stored = TrainConfig::load(TrainConfig::default(), Some(&run.config()), &[])?;
-            if let Some(difference) = config.first_difference(&stored, &DataSection::WITHOUT_EFFECT)? {
-                bail!(
-                    "cannot resume {} under a changed configuration: {difference} (now / then); leave the flag out, or \
-                     start another run",
-                    run.root().display()
-                );
+    /// The run to resume, whose configuration must be this one.
+    fn resumed(&self) -> Result<(RunFolder, TrainConfig)> {
+        let run = match RunFolder::resume(&self.run, RunKind::Train)? {
+            Some(run) => run,
+            // Says what is there instead.
+            None => {
+                RunFolder::open(&self.run).context("nothing is there to resume; leave --resume out to start a run")?
             }
-            return Ok(run);
+        };
+        let stored = TrainConfig::load(TrainConfig::default(), Some(&run.config()), &[])?;
+        let config = self.config(Some(&stored))?;
+        if let Some(difference) = config.first_difference(&stored, &DataSection::WITHOUT_EFFECT)? {
+            bail!(
+                "cannot resume {} under a changed configuration: {difference} (now / then); leave the flag out, or start \
+                 another run",
+                run.root().display()
+            );
         }
-        if self.overwrite {
-            RunFolder::remove(&self.run)?;
-        }
-        let run = RunFolder::create(&self.run)?;
-        crate::atomic::write(&run.config(), config.to_toml()?.as_bytes())?;
-        Ok(run)
+        Ok((run, config))
     }
 }

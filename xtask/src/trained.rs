@@ -13,7 +13,7 @@ use crate::describe::Describer;
 use crate::foreground::Foregrounds;
 use crate::images::Extractor;
 use crate::network::Network;
-use crate::run_folder::RunFolder;
+use crate::run_folder::{RunFolder, RunKind};
 use crate::train::{load_start, network_of};
 
 /// Which of a run's checkpoints.
@@ -67,7 +67,7 @@ impl Trained {
     }
 
     fn with_cache(name: &str, which: Which, device: &Device, cache_mib: Option<u64>) -> Result<Trained> {
-        let run = RunFolder::open(name)?;
+        let run = RunFolder::open(name)?.of_kind(&[RunKind::Train])?;
         let mut config = TrainConfig::load(TrainConfig::default(), Some(&run.config()), &[])?;
         config.backbone.cache_mib = cache_mib.unwrap_or(config.backbone.cache_mib);
         let start = load_start(&run, &config, device)?;

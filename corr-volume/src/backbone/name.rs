@@ -23,6 +23,15 @@ impl BackboneName {
     /// Every architecture.
     pub const ALL: [Self; 3] = [Self::EfficientNetLite0, Self::EfficientNetLite2, Self::Small];
 
+    /// How many blocks the network has; they are numbered from 0.
+    pub fn block_count(self) -> usize {
+        match self {
+            Self::EfficientNetLite0 => 16,
+            Self::EfficientNetLite2 => 21,
+            Self::Small => 6,
+        }
+    }
+
     fn as_str(self) -> &'static str {
         match self {
             Self::EfficientNetLite0 => "efficientnet-lite0",
@@ -53,7 +62,17 @@ impl FromStr for BackboneName {
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::Device;
+
     use super::BackboneName;
+    use crate::BackboneConfig;
+
+    #[test]
+    fn a_name_knows_how_many_blocks_its_network_has() {
+        for name in BackboneName::ALL {
+            assert_eq!(name.block_count(), BackboneConfig::new(name).init(&Device::flex()).block_count(), "{name}");
+        }
+    }
 
     #[test]
     fn names_survive_printing_parsing_and_serde() {

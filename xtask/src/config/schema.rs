@@ -3,7 +3,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use anyhow::{Result, bail};
 use corr_volume::{BackboneName, Readout};
 use eval::Split;
 use mil_matching::{MaskConfig, PixelConfig, RegionsConfig};
@@ -125,6 +124,19 @@ impl Default for BackboneSection {
             tune: Tune::Last(7),
             tune_depthwise: false,
             cache_mib: 4096,
+        }
+    }
+}
+
+impl BackboneSection {
+    /// The defaults of a backbone.
+    pub fn of(name: BackboneName) -> Self {
+        match name {
+            // It ends at stride 8 and learns from scratch: small images, and few blocks to tune.
+            BackboneName::Small => {
+                Self { name, input: 128, layers: vec![3, 5], tune: Tune::Last(2), ..Self::default() }
+            }
+            BackboneName::EfficientNetLite0 | BackboneName::EfficientNetLite2 => Self { name, ..Self::default() },
         }
     }
 }
@@ -373,58 +385,6 @@ impl Default for TrainSection {
 }
 
 impl TrainConfig {
-    /// Refuses values that no run can use.
-    ///
-    /// # Errors
-    ///
-    /// Names the key and what it must be.
-    pub fn check(&self) -> Result<()> {
-        let at_least_one = [
-            ("student.stages", self.student.stages),
-            ("student.hidden", self.student.hidden),
-            ("train.pairs", self.train.pairs),
-            ("train.shards", self.train.shards),
-            ("train.checkpoint_every", self.train.checkpoint_every),
-            ("classifier.batch", self.classifier.batch),
-            ("backbone.input", self.backbone.input),
-            ("backbone.layers (its length)", self.backbone.layers.len()),
-            ("mask.map.scales (its length)", self.mask.map.scales.len()),
-        ];
-        for (key, value) in at_least_one {
-            if value == 0 {
-                bail!("`{key}` must be at least 1");
-            }
-        }
-        if !self.backbone.input.is_multiple_of(32) {
-            bail!("`backbone.input` must be a multiple of 32, got {}", self.backbone.input);
-        }
-        if !self.backbone.layers.is_sorted_by(|a, b| a < b) {
-            bail!("`backbone.layers` must ascend, got {:?}", self.backbone.layers);
-        }
-        if !(0.0..=1.0).contains(&self.train.mirrored) {
-            bail!("`train.mirrored` must lie in 0..=1, got {}", self.train.mirrored);
-        }
-        let positive = [
-            ("student.temperature", self.student.temperature),
-            ("vote.power", f64::from(self.vote.power)),
-            ("student.vote.power", f64::from(self.student.vote.power)),
-            ("train.learning_rate", self.train.learning_rate),
-            ("classifier.learning_rate", self.classifier.learning_rate),
-        ];
-        for (key, value) in positive {
-            if !(value.is_finite() && value > 0.0) {
-                bail!("`{key}` must be above 0, got {value}");
-            }
-        }
-        let loss = &self.loss;
-        let weights =
-            [loss.image, loss.region, loss.pixel, loss.labels, loss.warp_supervision, loss.bipath, loss.negative];
-        if weights.iter().any(|weight| !(weight.is_finite() && *weight >= 0.0)) {
-            bail!("the weights in `loss` must be finite and not negative, got {loss:?}");
-        }
-        Ok(())
-    }
-
     /// The deepest block in use.
     pub fn deepest(&self) -> usize {
         self.backbone.layers.last().copied().unwrap_or_default()

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use eval::{BenchmarkName, BenchmarkSplit};
+use clap::ValueEnum;
+use eval::{BenchmarkName, BenchmarkSplit, Protocol};
 use serde::{Deserialize, Serialize};
 
-use crate::config::load_over;
+use crate::config::{Range, above_zero, check_ranges, load_over, within};
 use crate::matchers::{MatcherName, MatcherSettings, PairCount};
 use crate::short_hash::short_hash;
 
@@ -114,12 +115,13 @@ impl Plan {
     ///
     /// A file that cannot be read, a key that is not known, a value that makes no sense.
     pub fn load(file: &Path, set: &[String]) -> Result<Plan> {
-        let plan: Plan = load_over(Plan::default(), Some(file), set)?;
+        let plan: Plan = load_over(&Plan::default(), Some(file), set)?;
         plan.check().with_context(|| format!("in {}", file.display()))?;
         Ok(plan)
     }
 
     fn check(&self) -> Result<()> {
+        check_ranges(self, &ranges())?;
         for (name, empty) in [
             ("matchers", self.matchers.is_empty()),
             ("inits", self.inits.is_empty()),
@@ -136,7 +138,22 @@ impl Plan {
         }
         self.pair_counts()?;
         self.splits()?;
+        self.benchmark_name()?;
+        Protocol::default()
+            .with_keys(&self.benchmark.protocol)
+            .map_err(|error| anyhow::anyhow!("`benchmark.protocol`: {error}"))?;
         self.labels_by_name()?;
+        no_twins("matchers", &self.matchers)?;
+        no_twins("inits", &self.inits)?;
+        no_twins("pairs", &self.pair_counts()?)?;
+        no_twins("seeds", &self.seeds)?;
+        for setting in &self.settings {
+            if let Some((name, _)) = setting.split_once(':').filter(|(name, _)| !name.contains('='))
+                && MatcherName::from_str(name, false).is_err()
+            {
+                bail!("`settings`: {setting:?} is for {name:?}, which is no matcher");
+            }
+        }
         for init in &self.inits {
             let odd = |letter: char| !(letter.is_ascii_alphanumeric() || letter == '-');
             if init.is_empty() || init.contains(odd) {
@@ -284,9 +301,44 @@ impl Plan {
     }
 }
 
+/// The range of every number.
+fn ranges() -> Vec<Range> {
+    vec![within("seeds", 0.0, 9.3e18), within("benchmark.score_pairs", 0.0, 1e9), above_zero("benchmark.alphas", 10.0)]
+}
+
+/// Refuses a list in which something stands twice: its cells would be one file.
+fn no_twins<T: PartialEq + std::fmt::Debug>(key: &str, values: &[T]) -> Result<()> {
+    match values.iter().enumerate().find(|(place, value)| values[..*place].contains(value)) {
+        Some((_, twin)) => bail!("`{key}` has {twin:?} twice"),
+        None => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::every_key;
+
+    #[test]
+    fn every_key_is_refused_by_its_name_or_makes_a_plan() {
+        let mut plan = Plan::default();
+        plan.benchmark.data = PathBuf::from("WILLOW");
+        let load = |settings: &[String]| {
+            let loaded: Plan = load_over(&plan, None, settings)?;
+            loaded.check().map(|()| loaded)
+        };
+        assert!(every_key::try_all(&plan, &ranges(), load).len() > 10);
+        for (setting, said) in [
+            ("settings=[\"catz:views=1\"]", "\"catz\", which is no matcher"),
+            ("settings=[\"cats:views=-1\"]", "`views`"),
+            ("benchmark.protocol=frame=round", "`benchmark.protocol`"),
+            ("benchmark.name=willows", "`benchmark.name`"),
+            ("seeds=[1, 2, 1]", "`seeds` has 1 twice"),
+        ] {
+            let message = format!("{:#}", load(&[setting.to_owned()]).unwrap_err());
+            assert!(message.contains(said), "{setting}: {message}");
+        }
+    }
 
     #[test]
     fn the_plan_of_the_claim_is_read_and_has_a_cell_of_each_combination_once() {

@@ -31,6 +31,7 @@ use crate::device::{DeviceChoice, device_name, host};
 use crate::logging;
 use crate::merge_parts::{Placement, class_names, merge_into};
 use crate::progress::{self, Counted};
+use crate::run_folder::RunFolder;
 use crate::sources::{SourceFlags, form_of, tell_unused};
 use crate::trained::{Trained, Which};
 
@@ -149,6 +150,7 @@ impl LabelArgs {
     /// lost.
     pub fn run(&self) -> Result<()> {
         logging::start_verbose(None, self.verbose)?;
+        RunFolder::check_name(&self.run)?;
         let settings = self.settings()?;
         let calibrator = self.calibrator()?;
         return_large_buffers();
@@ -299,7 +301,7 @@ impl LabelArgs {
     }
 
     fn settings(&self) -> Result<LabelSettings> {
-        let mut settings = load_over(LabelSettings::default(), self.config.as_deref(), &self.set)?;
+        let mut settings = load_over(&LabelSettings::default(), self.config.as_deref(), &self.set)?;
         settings.partners = self.partners.unwrap_or(settings.partners);
         settings.key_points.most = self.max_points.unwrap_or(settings.key_points.most);
         settings.val_share = self.val_share.unwrap_or(settings.val_share);

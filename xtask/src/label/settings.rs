@@ -4,6 +4,8 @@ use anyhow::{Result, bail};
 use pseudo_label::{Calibrator, ConsistencyConfig, KeyPointConfig};
 use serde::{Deserialize, Serialize};
 
+use crate::config::{Range, check_ranges, share, temperature, within};
+
 /// The settings of a build, `--config FILE` and `--set key=value`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -62,8 +64,9 @@ impl LabelSettings {
     ///
     /// A value out of its range, which is named.
     pub fn check(&self) -> Result<()> {
-        if self.partners == 0 || !self.partners.is_multiple_of(2) {
-            bail!("`partners` is an even number above 0, not {}", self.partners);
+        check_ranges(self, &ranges())?;
+        if !self.partners.is_multiple_of(2) {
+            bail!("`partners` is an even number, not {}", self.partners);
         }
         if self.chains && self.partners < 4 {
             bail!("`chains` needs 4 `partners` or more, not {}", self.partners);
@@ -71,27 +74,29 @@ impl LabelSettings {
         if self.block <= self.partners {
             bail!("`block` is above `partners` ({}), not {}", self.partners, self.block);
         }
-        if !(0.0..=1.0).contains(&self.val_share) {
-            bail!("`val_share` is in 0..=1, not {}", self.val_share);
-        }
-        if self.key_points.most == 0 {
-            bail!("a pair has at least 1 key point: --max-points 0");
-        }
-        let shares = [
-            ("consistency.partners", self.consistency.partners),
-            ("consistency.least_peakedness", self.consistency.least_peakedness),
-            ("consistency.foreground", self.consistency.foreground),
-        ];
-        for (name, value) in shares {
-            if !(0.0..=1.0).contains(&value) {
-                bail!("`{name}` is in 0..=1, not {value}");
-            }
-        }
-        if self.consistency.temperature.is_nan() || self.consistency.temperature <= 0.0 {
-            bail!("`consistency.temperature` is above 0, not {}", self.consistency.temperature);
-        }
         Ok(())
     }
+}
+
+/// The range of every number.
+fn ranges() -> Vec<Range> {
+    vec![
+        within("partners", 2.0, 1000.0),
+        within("block", 3.0, 1e5),
+        within("seed", 0.0, 9.3e18),
+        share("val_share"),
+        within("least_points", 0.0, 1e6),
+        within("consistency.cycle_cells", 0.0, 1e4),
+        within("consistency.cycle_share", 0.0, 100.0),
+        share("consistency.least_peakedness"),
+        temperature("consistency.temperature"),
+        share("consistency.partners"),
+        share("consistency.foreground"),
+        within("consistency.least_cells", 0.0, 1e6),
+        within("consistency.least_blocks", 0.0, 16.0),
+        within("key_points.most", 1.0, 1e6),
+        within("key_points.spacing", 0.0, 1e4),
+    ]
 }
 
 /// Everything that the labels depend on, for the build's identity.
@@ -119,4 +124,19 @@ pub struct Identity<'a> {
     pub device: String,
     /// The version of the program.
     pub program: &'static str,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{every_key, load_over};
+
+    #[test]
+    fn every_key_is_refused_by_its_name_or_makes_settings() {
+        let load = |settings: &[String]| {
+            let loaded: LabelSettings = load_over(&LabelSettings::default(), None, settings)?;
+            loaded.check().map(|()| loaded)
+        };
+        assert!(every_key::try_all(&LabelSettings::default(), &ranges(), load).len() > 20);
+    }
 }

@@ -13,13 +13,13 @@ use super::features::Features;
 use super::labels::read_labels;
 use super::learner::Learner;
 use super::pairs::{PairCount, TrainingPairs, read_training_pairs};
-use super::session::{parameters_of, train_in};
+use super::session::{last, parameters_of, train_in};
 use super::settings::{MatcherName, MatcherSettings, Phase};
 use crate::atomic;
 use crate::benchmark::{Benchmark, BenchmarkArgs};
 use crate::device::DeviceChoice;
 use crate::logging;
-use crate::run_folder::RunFolder;
+use crate::run_folder::{RunFolder, RunKind};
 
 /// Train a classical matcher on labels: data sets in SC-ImageNet's layout, as `cargo xtask label` makes them.
 #[derive(Clone, Debug, Args)]
@@ -94,7 +94,7 @@ struct CommonArgs {
     /// Go on with a run that was interrupted
     #[arg(long)]
     resume: bool,
-    /// Replace a run of that name
+    /// Replace a run of that name; it is removed when the new one has its first checkpoint
     #[arg(long, conflicts_with = "resume")]
     overwrite: bool,
     /// auto, cpu, wgpu, or wgpu:N
@@ -118,14 +118,37 @@ impl CommonArgs {
         MatcherSettings::load(self.matcher, self.config.as_deref(), &self.set)
     }
 
-    /// The run's folder, new or, to be resumed, with the same record.
-    fn folder(&self, record: &Record) -> Result<RunFolder> {
-        let text = toml::to_string_pretty(record).context("the settings do not serialise")?;
-        if self.overwrite {
-            RunFolder::remove(&self.run)?;
+    /// The run's folder: one to go on with, or one that is to be made.
+    fn folder(&self, kind: RunKind, phase: &Phase) -> Result<RunFolder> {
+        if !self.matcher.learns() {
+            bail!("{} has nothing to learn; choose nc-net, dhpf or cats", self.matcher.name());
         }
-        if self.resume && RunFolder::of(&self.run).config().exists() {
-            let run = RunFolder::open(&self.run)?;
+        if phase.trainer.steps == 0 {
+            bail!(
+                "`{}.trainer.steps` is 0: nothing would be learned; to score alone give finetune --pairs 0",
+                kind.command()
+            );
+        }
+        if self.resume
+            && let Some(run) = RunFolder::resume(&self.run, kind)?.filter(|run| last(run).exists())
+        {
+            return Ok(run);
+        }
+        RunFolder::claim(&self.run, kind, self.overwrite)
+    }
+
+    /// Trains in a run's folder; one to go on with must have the same record.
+    fn train(
+        &self,
+        run: &RunFolder,
+        record: &Record,
+        learner: Learner,
+        phase: &Phase,
+        data: (&TrainingPairs, &Features),
+        device: &Device,
+    ) -> Result<Learner> {
+        let text = toml::to_string_pretty(record).context("the settings do not serialise")?;
+        if run.is_there() {
             let there = std::fs::read_to_string(run.config()).context("cannot read the run's config.toml")?;
             if there != text {
                 bail!(
@@ -133,27 +156,9 @@ impl CommonArgs {
                     run.root().display()
                 );
             }
-            return Ok(run);
         }
-        let run = RunFolder::create(&self.run)?;
-        atomic::write(&run.config(), text.as_bytes())?;
-        Ok(run)
-    }
-
-    fn train(
-        &self,
-        record: &Record,
-        learner: Learner,
-        phase: &Phase,
-        data: (&TrainingPairs, &Features),
-        device: &Device,
-    ) -> Result<Learner> {
-        if !self.matcher.learns() {
-            bail!("{} has nothing to learn; choose nc-net, dhpf or cats", self.matcher.name());
-        }
-        let run = self.folder(record)?;
         info!("{} on {} pairs, seed {}", self.matcher.name(), data.0.len(), self.seed);
-        train_in(&run, learner, phase, data, device)
+        train_in(run, &text, learner, phase, data, device).inspect_err(|_| run.give_up())
     }
 }
 
@@ -166,6 +171,7 @@ impl PretrainArgs {
     pub fn run(&self) -> Result<()> {
         logging::start(None)?;
         let (common, settings) = (&self.common, self.common.settings()?);
+        let run = common.folder(RunKind::Pretrain, &settings.pretrain)?;
         let device = common.device.open()?;
         let pairs = settings.labels.of(&read_labels(&self.data)?)?;
         let features = Features::open(common.matcher, &settings, &device)?;
@@ -179,7 +185,7 @@ impl PretrainArgs {
             seed: common.seed,
             settings: settings.clone(),
         };
-        common.train(&record, learner, &settings.pretrain, (&pairs, &features), &device).map(drop)
+        common.train(&run, &record, learner, &settings.pretrain, (&pairs, &features), &device).map(drop)
     }
 }
 
@@ -192,6 +198,13 @@ impl FinetuneArgs {
     pub fn run(&self) -> Result<()> {
         logging::start(None)?;
         let (common, settings) = (&self.common, self.common.settings()?);
+        RunFolder::check_name(&common.run)?;
+        if let Some(init) = &self.init {
+            RunFolder::open(init)?.of_kind(&[RunKind::Pretrain, RunKind::Finetune])?;
+        }
+        // Nothing is written of what only scores.
+        let learns = common.matcher.learns() && self.pairs.0 != Some(0);
+        let run = learns.then(|| common.folder(RunKind::Finetune, &settings.finetune)).transpose()?;
         let device = common.device.open()?;
         let pairs = match self.pairs.0 {
             Some(0) => None,
@@ -203,7 +216,7 @@ impl FinetuneArgs {
         if let Some(init) = &self.init {
             learner = parameters_of(init, learner)?;
         }
-        if let Some((pairs, benchmark)) = pairs.filter(|_| common.matcher.learns()) {
+        if let Some(((pairs, benchmark), run)) = pairs.zip(run) {
             let augment = (settings.augment, settings.views);
             let pairs = TrainingPairs::new(pairs, self.pairs.0, augment, common.seed)?.of_benchmark(benchmark);
             let record = Record {
@@ -214,7 +227,7 @@ impl FinetuneArgs {
                 seed: common.seed,
                 settings: settings.clone(),
             };
-            learner = common.train(&record, learner, &settings.finetune, (&pairs, &features), &device)?;
+            learner = common.train(&run, &record, learner, &settings.finetune, (&pairs, &features), &device)?;
         }
         let Benchmark { pairs, protocol, counts, .. } = scored;
         let scores = pairs.iter().map(|pair| features.score(&learner, pair, &protocol)).collect::<Result<_>>()?;

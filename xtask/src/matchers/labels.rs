@@ -29,18 +29,6 @@ impl Default for LabelChoice {
 }
 
 impl LabelChoice {
-    /// Refuses what makes no sense.
-    ///
-    /// # Errors
-    ///
-    /// A value out of its range, which is named.
-    pub fn check(&self) -> Result<()> {
-        if !(0.0..=1.0).contains(&self.least_agreement) {
-            bail!("`labels.least_agreement` is in 0..=1, not {}", self.least_agreement);
-        }
-        Ok(())
-    }
-
     /// The pairs with those points that are learned from; pairs with too few are left out.
     ///
     /// # Errors

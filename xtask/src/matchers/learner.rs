@@ -11,7 +11,7 @@ use refine_cascade::{VoteConfig, vote};
 
 use crate::config::TrainConfig;
 use crate::network::{digest_of, seeded};
-use crate::run_folder::RunFolder;
+use crate::run_folder::{RunFolder, RunKind};
 
 use super::features::Features;
 use super::pairs::TrainingPairs;
@@ -45,7 +45,8 @@ pub struct CascadeMatcher {
 
 impl CascadeMatcher {
     fn of_run(run: &str) -> Result<Self> {
-        let config = TrainConfig::load(TrainConfig::default(), Some(&RunFolder::open(run)?.config()), &[])?;
+        let run = RunFolder::open(run)?.of_kind(&[RunKind::Train])?;
+        let config = TrainConfig::load(TrainConfig::default(), Some(&run.config()), &[])?;
         Ok(Self { vote: config.student.vote, readout: config.student.voted_readout })
     }
 }

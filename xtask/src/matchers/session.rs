@@ -13,32 +13,37 @@ use super::pairs::TrainingPairs;
 use super::settings::Phase;
 use crate::checkpoint::{Checkpoint, RunState};
 use crate::progress::{self, ToldSteps};
-use crate::run_folder::RunFolder;
+use crate::run_folder::{RunFolder, RunKind};
 
 /// The last checkpoint of a run.
-fn last(run: &RunFolder) -> std::path::PathBuf {
+pub fn last(run: &RunFolder) -> std::path::PathBuf {
     run.checkpoints().join("last.ckpt")
 }
 
-/// Trains a matcher in a run's folder, from its last checkpoint on where there is one.
+/// Trains a matcher in a run's folder, from its last checkpoint on where there is one. A run that is to be made is made, with
+/// `config`, when its first step is done.
 ///
 /// # Errors
 ///
 /// A loss that is no number, images that cannot be read, a full disk; the last checkpoint stays.
 pub fn train_in(
     run: &RunFolder,
+    config: &str,
     learner: Learner,
     phase: &Phase,
     data: (&TrainingPairs, &Features),
     device: &Device,
 ) -> Result<Learner> {
     let path = last(run);
-    let state = path.exists().then(|| load_state(&path)).transpose()?;
+    let goes_on = run.is_there() && path.exists();
+    let state = goes_on.then(|| load_state(&path)).transpose()?;
     let done = state.as_ref().map_or(0, |state| state.step);
     if done > 0 {
         info!("resumed at step {done}");
     }
-    run.rewind(done)?;
+    if run.is_there() {
+        run.rewind(done)?;
+    }
     let steps = phase.trainer.steps;
     let bar = progress::steps(steps, done);
     let mut progress = ToldSteps::new(steps, done);
@@ -49,9 +54,11 @@ pub fn train_in(
         }
         bar.set_message(message);
         bar.inc(1);
+        run.begin(config)?;
         run.append_metrics(&serde_json::json!({"step": step, "loss": loss}))?;
         if let Some(state) = state {
             save_state(&path, state)?;
+            run.has_checkpoint()?;
         }
         Ok(())
     };
@@ -89,7 +96,7 @@ pub fn load_state(path: &Path) -> Result<TrainerState> {
 ///
 /// No such run, one that is not done, a damaged checkpoint.
 pub fn parameters_of(name: &str, learner: Learner) -> Result<Learner> {
-    let run = RunFolder::open(name)?;
+    let run = RunFolder::open(name)?.of_kind(&[RunKind::Pretrain, RunKind::Finetune])?;
     let path = last(&run);
     if !path.exists() {
         bail!("the run {} has no checkpoint yet; go on with it first, with --resume", run.root().display());

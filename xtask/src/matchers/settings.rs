@@ -9,7 +9,7 @@ use eval::matcher::{AugmentConfig, CatsConfig, DhpfConfig, HoughConfig, NcNetCon
 use serde::{Deserialize, Serialize};
 
 use super::labels::LabelChoice;
-use crate::config::load_over;
+use crate::config::{Range, above_zero, check_ranges, load_over, rate, share, temperature, under, weight, within};
 
 /// A matcher, by its usual name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ValueEnum)]
@@ -177,13 +177,19 @@ impl MatcherSettings {
         settings
     }
 
-    /// The defaults of a matcher, with a file and `key=value` settings over them.
+    /// The defaults of a matcher, with a file and `key=value` settings over them. Where they name another backbone and no blocks,
+    /// these are that backbone's.
     ///
     /// # Errors
     ///
     /// A file that cannot be read, an unknown key (the nearest known one is named), a value that makes no sense.
     pub fn load(name: MatcherName, file: Option<&Path>, settings: &[String]) -> Result<Self> {
-        let loaded = load_over(Self::of(name), file, settings)?;
+        let mut base = Self::of(name);
+        let mut loaded: Self = load_over(&base, file, settings)?;
+        if loaded.backbone.name == BackboneName::Small {
+            base.backbone.blocks = vec![3, 5];
+            loaded = load_over(&base, file, settings)?;
+        }
         loaded.check()?;
         Ok(loaded)
     }
@@ -205,37 +211,106 @@ impl MatcherSettings {
     }
 
     fn check(&self) -> Result<()> {
-        if self.backbone.blocks.is_empty() || !self.backbone.blocks.is_sorted_by(|a, b| a < b) {
-            bail!("`backbone.blocks` wants block numbers in ascending order, got {:?}", self.backbone.blocks);
+        check_ranges(self, &ranges())?;
+        let MatcherBackbone { name, input, blocks, .. } = &self.backbone;
+        if blocks.is_empty() || !blocks.is_sorted_by(|a, b| a < b) {
+            bail!("`backbone.blocks` wants block numbers in ascending order, got {blocks:?}");
         }
-        if !self.backbone.input.is_multiple_of(32) || self.backbone.input == 0 {
-            bail!("`backbone.input` is a multiple of 32, not {}", self.backbone.input);
+        if let Some(block) = blocks.iter().find(|&&block| block >= name.block_count()) {
+            bail!("`backbone.blocks` asks for block {block}, {name} has blocks 0 to {}", name.block_count() - 1);
         }
-        for (name, phase) in [("pretrain", &self.pretrain), ("finetune", &self.finetune)] {
-            let rate = phase.trainer.learning_rate;
-            if phase.batch == 0 {
-                bail!("`{name}.batch` is above 0");
-            }
-            if !(rate.is_finite() && rate > 0.0) {
-                bail!("`{name}.trainer.learning_rate` is above 0, not {rate}");
-            }
+        if !input.is_multiple_of(32) {
+            bail!("`backbone.input` is a multiple of 32, not {input}");
         }
-        self.labels.check()?;
         let (kernels, hidden) = (&self.nc_net.kernels, &self.nc_net.hidden);
-        if kernels.len() != hidden.len() + 1 || kernels.iter().any(|kernel| kernel % 2 == 0) || hidden.contains(&0) {
-            bail!("`nc_net.kernels` are odd, one more than `nc_net.hidden` has channels: {kernels:?}, {hidden:?}");
+        if kernels.len() != hidden.len() + 1 || kernels.iter().any(|kernel| kernel % 2 == 0) || kernels.len() > 8 {
+            bail!(
+                "`nc_net.kernels` are 1 to 8 odd numbers, one more than `nc_net.hidden` has: {kernels:?}, {hidden:?}"
+            );
         }
         let side = self.cats.grid * self.cats.grid + self.cats.projected;
-        if self.cats.heads == 0 || !side.is_multiple_of(self.cats.heads) || !side.is_multiple_of(2) {
+        if !side.is_multiple_of(self.cats.heads) || !side.is_multiple_of(2) {
             bail!("`cats.grid`² + `cats.projected` = {side} is even and a multiple of `cats.heads`");
+        }
+        let values = self.cats.depth * (8 + 4 * self.cats.widening) * side * side;
+        if values > MOST_VALUES {
+            bail!(
+                "`cats.depth`, `cats.widening`, `cats.grid` and `cats.projected` make {values} parameters, at most {MOST_VALUES}"
+            );
         }
         Ok(())
     }
 }
 
+/// The most parameters of a matcher: 4 GiB.
+const MOST_VALUES: usize = 1 << 30;
+
+/// The range of every number.
+fn ranges() -> Vec<Range> {
+    let mut ranges = vec![
+        within("backbone.input", 32.0, 1024.0),
+        within("backbone.blocks", 0.0, 63.0),
+        within("nc_net.kernels", 1.0, 9.0),
+        within("nc_net.hidden", 1.0, 256.0),
+        temperature("nc_net.temperature"),
+        within("nc_net.deviation", 0.1, 1e3),
+        within("cats.grid", 1.0, 64.0),
+        within("cats.projected", 1.0, 4096.0),
+        within("cats.depth", 1.0, 64.0),
+        within("cats.heads", 1.0, 256.0),
+        within("cats.widening", 1.0, 64.0),
+        temperature("cats.temperature"),
+        weight("cats.cross_entropy"),
+        temperature("cats.entropy_temperature"),
+        within("dhpf.grid", 1.0, 64.0),
+        // Every block of every backbone has as many channels or more.
+        within("dhpf.reduction", 1.0, 16.0),
+        within("dhpf.hidden", 1.0, 4096.0),
+        share("dhpf.target_rate"),
+        weight("dhpf.rate_weight"),
+        within("dhpf.easy", 0.0, 1e3),
+        share("labels.least_agreement"),
+        within("labels.least_points", 0.0, 1e6),
+        share("augment.crop"),
+        share("augment.mirror"),
+        share("augment.brightness"),
+        share("augment.contrast"),
+        share("augment.saturation"),
+        within("views", 0.0, 1e4),
+        within("cache_mib", 0.0, 1e8),
+    ];
+    for phase in ["pretrain", "finetune"] {
+        ranges.extend(under(phase, phases()));
+    }
+    for hough in ["hough", "dhpf.hough"] {
+        let of_hough = vec![above_zero("power", 32.0), within("radius", 0.0, 64.0), within("deviation", 0.1, 1e3)];
+        ranges.extend(under(hough, of_hough));
+    }
+    ranges
+}
+
+fn phases() -> Vec<Range> {
+    vec![
+        weight("trainer.weight_decay"),
+        share("trainer.momentum"),
+        rate("trainer.learning_rate"),
+        within("trainer.steps", 0.0, 1e9),
+        within("trainer.warm_up", 0.0, 1e9),
+        within("trainer.gradient_norm", 0.0, 1e38),
+        within("batch", 1.0, 4096.0),
+        within("checkpoint_every", 0.0, 1e9),
+    ]
+}
+
 #[cfg(test)]
 mod tests {
+    use eval::matcher::Augmentation;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
     use super::*;
+    use crate::config::every_key;
+    use crate::device::host;
 
     #[test]
     fn the_configurations_named_published_have_the_published_sizes() {
@@ -246,5 +321,40 @@ mod tests {
         assert_eq!(load(MatcherName::NcNet).nc_net, NcNetConfig::published());
         assert_eq!(load(MatcherName::Dhpf).dhpf, DhpfConfig::published());
         assert_eq!(load(MatcherName::Cats).cats, CatsConfig::published());
+    }
+
+    #[test]
+    fn every_key_is_refused_by_its_name_or_makes_a_matcher() {
+        let _generator = crate::train::small_run::generator();
+        let name = MatcherName::NcNet;
+        let load = |settings: &[String]| MatcherSettings::load(name, None, settings);
+        let accepted = every_key::try_all(&MatcherSettings::of(name), &ranges(), load);
+        assert!(accepted.len() > 50);
+        for settings in accepted {
+            let mut rng = ChaCha8Rng::seed_from_u64(1);
+            Augmentation::draw(&settings.augment, (40, 30), [5.0, 6.0, 20.0, 21.0], &mut rng);
+            if settings.cats.grid <= 16 && settings.cats.depth * settings.cats.widening <= 4 {
+                settings.cats.init(&[16, 24], &host());
+            }
+            if settings.dhpf.hidden <= 32 {
+                settings.dhpf.init(&[16, 24], &host());
+            }
+            if settings.nc_net.hidden.iter().all(|&channels| channels <= 16) {
+                settings.nc_net.init(&host());
+            }
+        }
+    }
+
+    #[test]
+    fn a_small_backbone_has_its_own_blocks() {
+        let blocks = |settings: &[&str]| {
+            let settings: Vec<String> = settings.iter().map(ToString::to_string).collect();
+            MatcherSettings::load(MatcherName::Dhpf, None, &settings).map(|settings| settings.backbone.blocks)
+        };
+        assert_eq!(blocks(&["backbone.name=small"]).unwrap(), [3, 5]);
+        assert_eq!(blocks(&["backbone.name=small", "backbone.blocks=[2]"]).unwrap(), [2]);
+        assert!(
+            blocks(&["backbone.name=small", "backbone.blocks=[2, 6]"]).unwrap_err().to_string().contains("block 6")
+        );
     }
 }

@@ -52,17 +52,19 @@ pub struct StepReport {
 }
 
 impl Session {
-    /// Prepares a run: finds the images, makes or loads the start, or loads the last checkpoint.
+    /// Prepares a run: finds the images, makes or loads the start, or loads the last checkpoint. Nothing is written before all
+    /// data are read and the start is made.
     ///
     /// # Errors
     ///
-    /// Bad data, weights, checkpoints or disk.
+    /// Bad data, weights, checkpoints or disk; other images than those that a run to resume was begun with.
     pub fn open(run: RunFolder, config: TrainConfig, device: Device, resume: bool) -> Result<Session> {
         let folders = crate::drawn::folders(&config)?;
         let images = images::find(&folders, config.data.split, 2)?;
         images.require_classes(2)?;
+        let validation = Validation::find(&config, &folders)?;
         let device = device.autodiff();
-        let start = start(&run, &config, &images, &device)?;
+        let start = start(&run, &config, &images, &folders, &device)?;
         if start.state.classes != images.classes() {
             bail!(
                 "the run was started with the classes {}, the data now has {}",
@@ -80,7 +82,7 @@ impl Session {
             backbone_optimizer: clipped.init(),
             head_optimizer: clipped.init(),
             foregrounds: Foregrounds::new(start.network.classifier.valid(), &config.mask),
-            validation: Validation::find(&config, &folders)?,
+            validation,
             network: for_training(start.network, &config),
             extractor: start.extractor,
             state: start.state,
@@ -128,6 +130,11 @@ impl Session {
                 let path = self.last();
                 self.save(&path, true)?;
             }
+        }
+        if !self.last().exists() {
+            // Of no steps.
+            let path = self.last();
+            self.save(&path, true)?;
         }
         bar.finish_and_clear();
         info!("{steps} steps done in {:.0} s, parameters {}", told.seconds(), self.network.digest());
@@ -229,7 +236,8 @@ impl Session {
                 optimizers.push(optimizer.into_bytes()?.to_vec());
             }
         }
-        Checkpoint { state: self.state.clone(), network: self.network.to_bytes()?, optimizers }.save(path)
+        Checkpoint { state: self.state.clone(), network: self.network.to_bytes()?, optimizers }.save(path)?;
+        self.run.has_checkpoint()
     }
 
     fn load(&mut self, path: &Path) -> Result<()> {

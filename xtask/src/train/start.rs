@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use burn::module::Module;
 use burn::tensor::Device;
 use corr_volume::{BackboneName, BatchNormMode, Verification, load_weights};
@@ -16,6 +16,7 @@ use crate::images::Extractor;
 use crate::network::{Layout, Network};
 use crate::run_folder::RunFolder;
 use crate::train::classify::{train_from_scratch, train_head};
+use crate::train::seen_images;
 use crate::weights::known_path;
 
 /// The start of a run: its network, the extractor of its frozen blocks, and what to record of it.
@@ -33,18 +34,27 @@ pub fn start_path(run: &RunFolder) -> PathBuf {
     run.checkpoints().join("start.ckpt")
 }
 
-/// Makes the start of a new run and keeps it in the run's folder, or loads the one that is there.
+/// Makes the start of a new run and keeps it in the run's folder, which is made only then, or loads the one that is there.
+/// `folders` are those that the images are from.
 ///
 /// # Errors
 ///
-/// Weights that are missing or damaged, images that cannot be decoded, a loss that is not finite, a full disk.
-pub fn start(run: &RunFolder, config: &TrainConfig, images: &ImageSet, device: &Device) -> Result<Start> {
-    if start_path(run).exists() {
+/// Weights that are missing or damaged, images that cannot be decoded, a loss that is not finite, a full disk; images that are
+/// not those of the start that is there.
+pub fn start(
+    run: &RunFolder,
+    config: &TrainConfig,
+    images: &ImageSet,
+    folders: &[String],
+    device: &Device,
+) -> Result<Start> {
+    if run.is_there() && start_path(run).exists() {
+        seen_images::check(run, images, folders)?;
         return load_start(run, config, device);
     }
+    let seen = seen_images::read(images, folders)?;
     device.seed(config.train.seed);
     let backbone = Network::random_backbone(config, device);
-    check_layers(config, backbone.block_count())?;
     let classes = images.classes().to_vec();
     let (mut network, weights) = if config.backbone.name == BackboneName::Small {
         let network = Network::init(config, backbone, classes.len(), device);
@@ -68,6 +78,8 @@ pub fn start(run: &RunFolder, config: &TrainConfig, images: &ImageSet, device: &
     }
     let state = RunState { weights: identity, parameters: network.digest(), classes, ..RunState::default() };
     let checkpoint = Checkpoint { state: state.clone(), network: network.to_bytes()?, optimizers: Vec::new() };
+    run.begin(&config.to_toml()?)?;
+    seen_images::write(run, &seen)?;
     checkpoint.save(&start_path(run))?;
     Ok(Start { network, extractor, state })
 }
@@ -106,16 +118,4 @@ fn extractor_of(config: &TrainConfig, network: &Network, identity: &str, device:
     let plain = device.clone().inner();
     let (cache_mib, threads) = (config.backbone.cache_mib, config.data.threads());
     Ok(Arc::new(Extractor::new(backbone, Layout::of(config), identity, cache_mib, threads, &plain)?))
-}
-
-fn check_layers(config: &TrainConfig, blocks: usize) -> Result<()> {
-    if config.deepest() >= blocks {
-        bail!(
-            "`backbone.layers` asks for block {}, {} has blocks 0 to {}",
-            config.deepest(),
-            config.backbone.name,
-            blocks - 1
-        );
-    }
-    Ok(())
 }

@@ -9,6 +9,7 @@ mod label;
 mod label_names;
 mod matchers;
 mod odd_annotations;
+mod runs;
 mod score;
 mod sources;
 mod support;
