@@ -17,6 +17,7 @@ use super::session::{parameters_of, train_in};
 use super::settings::{MatcherName, MatcherSettings, Phase};
 use crate::atomic;
 use crate::benchmark::BenchmarkArgs;
+use crate::contents::pairs_hash;
 use crate::device::DeviceChoice;
 use crate::logging;
 use crate::run_folder::RunFolder;
@@ -108,6 +109,8 @@ struct Record {
     matcher: MatcherName,
     init: Option<String>,
     data: Vec<PathBuf>,
+    /// A hash of the pairs to choose from and of their images.
+    contents: String,
     pairs: usize,
     seed: u64,
     settings: MatcherSettings,
@@ -120,6 +123,9 @@ impl CommonArgs {
 
     /// The run's folder, new or, to be resumed, with the same record.
     fn folder(&self, record: &Record) -> Result<RunFolder> {
+        if let Some(path) = record.data.iter().find(|path| path.to_str().is_none()) {
+            bail!("{} is not valid UTF-8, and the run's config.toml has to name it; rename it", path.display());
+        }
         let text = toml::to_string_pretty(record).context("the settings do not serialise")?;
         if self.overwrite {
             RunFolder::remove(&self.run)?;
@@ -168,6 +174,7 @@ impl PretrainArgs {
         let (common, settings) = (&self.common, self.common.settings()?);
         let device = common.device.open()?;
         let pairs = settings.labels.of(&read_labels(&self.data)?)?;
+        let contents = pairs_hash(&pairs)?;
         let features = Features::open(common.matcher, &settings, &device)?;
         let learner = Learner::new(common.matcher, &settings, &features.channels(), common.seed, &device)?;
         let pairs = TrainingPairs::new(pairs, None, (settings.augment, settings.views), common.seed)?;
@@ -175,6 +182,7 @@ impl PretrainArgs {
             matcher: common.matcher,
             init: None,
             data: self.data.clone(),
+            contents,
             pairs: pairs.len(),
             seed: common.seed,
             settings: settings.clone(),
@@ -205,11 +213,13 @@ impl FinetuneArgs {
         }
         if let Some((pairs, benchmark)) = pairs.filter(|_| common.matcher.learns()) {
             let augment = (settings.augment, settings.views);
+            let contents = pairs_hash(&pairs)?;
             let pairs = TrainingPairs::new(pairs, self.pairs.0, augment, common.seed)?.of_benchmark(benchmark);
             let record = Record {
                 matcher: common.matcher,
                 init: self.init.clone(),
                 data: vec![self.data.clone()],
+                contents,
                 pairs: pairs.len(),
                 seed: common.seed,
                 settings: settings.clone(),
