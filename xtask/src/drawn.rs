@@ -62,11 +62,11 @@ pub fn folders(config: &TrainConfig) -> Result<Vec<String>> {
     if !is_drawn(config) {
         return Ok(config.data.folders.clone());
     }
-    let folder = write(&config.drawn)?;
-    let Some(text) = folder.to_str() else {
-        bail!("the cache folder {} is not valid UTF-8; set SCORR_CACHE to one that is", folder.display());
-    };
-    Ok(vec![text.to_owned()])
+    let cache = cache_folder();
+    if cache.to_str().is_none() {
+        bail!("the cache folder {} is not valid UTF-8; set SCORR_CACHE to one that is", cache.display());
+    }
+    Ok(vec![write(&config.drawn)?.to_string_lossy().into_owned()])
 }
 
 /// Draws a data set in WILLOW's layout into the cache folder, once.
