@@ -1,11 +1,16 @@
 //! Pretrained weights: which files are known, whether a file is what it claims to be, and loading it.
 
+mod keys;
+
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::store::{KeyRemapper, ModuleSnapshot, ModuleStore, PyTorchToBurnAdapter, PytorchStore, SafetensorsStore};
+use burn::store::burn_pack::Tensor as PackTensor;
+use burn::store::{
+    FloatCastAdapter, ModuleAdapter, ModuleSnapshot, ModuleStore, PyTorchToBurnAdapter, PytorchStore, SafetensorsStore,
+};
 use burn::tensor::{DType, Tensor};
 use sha2::{Digest, Sha256};
 
@@ -185,12 +190,13 @@ fn hash(path: &Path) -> Result<(String, u64), WeightsError> {
 /// keys.
 ///
 /// Keys are `_conv_stem`, `_bn0`, `_blocks.N.{_expand_conv, _bn0, _depthwise_conv, _bn1, _project_conv, _bn2}`,
-/// `_conv_head`, `_bn1` and `_fc`; others are ignored.
+/// `_conv_head`, `_bn1` and `_fc`; others are ignored. They may all stand under one prefix, as in a dictionary
+/// `{"state_dict": …}` or `{"model": …}`, or with the `module.` of `DataParallel`. Floats of any width are read as 32 bits.
 ///
 /// # Errors
 ///
-/// A file that cannot be read, that fails the `verification`, or that lacks a tensor, has one of another shape, of
-/// another type than 32-bit float, or with a value that is not finite.
+/// A file that cannot be read, that fails the `verification`, or that lacks a tensor, has one of another shape, or with
+/// a value that is not finite. Of a file that is another network's the message says whose it looks like.
 pub fn load_weights(
     mut backbone: Backbone,
     path: &Path,
@@ -203,25 +209,41 @@ pub fn load_weights(
     let (sha256, bytes) = hash(path)?;
     let known = verify(path, name, &sha256, bytes, verification)?;
     let content = |reason| WeightsError::Content { path: path.to_owned(), backbone: name, reason };
-    match path.extension().and_then(|extension| extension.to_str()) {
-        Some("pth" | "pt") => {
-            let store = PytorchStore::from_file(path).map_indices_contiguous(false);
-            apply(&mut backbone, store.remap(key_names().map_err(content)?))
-        }
-        Some("safetensors") => {
-            let store =
-                SafetensorsStore::from_file(path).map_indices_contiguous(false).with_from_adapter(PyTorchToBurnAdapter);
-            apply(&mut backbone, store.remap(key_names().map_err(content)?))
-        }
+    let tensors = match path.extension().and_then(|extension| extension.to_str()) {
+        Some("pth" | "pt") => tensors_of(PytorchStore::from_file(path).map_indices_contiguous(false)).map_err(|why| {
+            format!("{why}; wanted is a state dictionary, as `torch.save(model.state_dict(), …)` writes it")
+        }),
+        Some("safetensors") => tensors_of(SafetensorsStore::from_file(path).map_indices_contiguous(false)),
         _ => return Err(WeightsError::Format { path: path.to_owned() }),
+    };
+    let tensors = tensors.and_then(keys::unwrapped).map_err(content)?;
+    let there: Vec<(String, Vec<usize>)> =
+        tensors.iter().map(|tensor| (tensor.name.clone(), tensor.shape.iter().copied().collect())).collect();
+    let wanted: Vec<String> = backbone.collect(None, None, true).into_iter().map(|tensor| tensor.name).collect();
+    let (tensors, _) = keys::renaming().map_err(content)?.remap(tensors);
+    let adapter = PyTorchToBurnAdapter.chain(FloatCastAdapter::to(DType::F32));
+    let applied = backbone.apply(tensors, None, Some(Box::new(adapter)), true);
+    if let Some(misfit) = keys::misfit(&applied, &wanted, &there) {
+        return Err(content(misfit + &published(name)));
     }
-    .map_err(content)?;
     let mut check = Check::default();
     backbone.visit(&mut check);
     if let Some(problem) = check.problem {
         return Err(content(problem));
     }
     Ok(LoadedWeights { backbone, sha256, known })
+}
+
+fn tensors_of<S: ModuleStore>(mut store: S) -> Result<Vec<PackTensor>, String> {
+    store.get_all_tensors().map(|tensors| tensors.values().cloned().collect()).map_err(|error| error.to_string())
+}
+
+/// Where the weights that do fit are to be had.
+fn published(backbone: BackboneName) -> String {
+    let known = known_weights().iter().find(|known| known.name == backbone);
+    known.map_or_else(String::new, |known| {
+        format!("; {backbone} takes {} of the Python package {}", known.file, known.package)
+    })
 }
 
 fn verify(
@@ -249,34 +271,6 @@ fn verify(
     }
 }
 
-/// From the published keys to the fields of [`Backbone`]. The patterns apply in this order, and block 0 does not
-/// expand.
-fn key_names() -> Result<KeyRemapper, String> {
-    let patterns = [
-        (r"^_conv_stem\.", "stem.conv."),
-        (r"^_bn0\.", "stem.conv.norm."),
-        (r"^_conv_head\.", "head.layer.conv."),
-        (r"^_bn1\.", "head.layer.conv.norm."),
-        (r"^_fc\.", "head.classifier."),
-        (r"^_blocks\.0\._depthwise_conv\.", "blocks.0.layers.0.conv."),
-        (r"^_blocks\.0\._bn1\.", "blocks.0.layers.0.conv.norm."),
-        (r"^_blocks\.0\._project_conv\.", "blocks.0.layers.1.conv."),
-        (r"^_blocks\.0\._bn2\.", "blocks.0.layers.1.conv.norm."),
-        (r"^_blocks\.", "blocks."),
-        (r"\._expand_conv\.", ".layers.0.conv."),
-        (r"\._bn0\.", ".layers.0.conv.norm."),
-        (r"\._depthwise_conv\.", ".layers.1.conv."),
-        (r"\._bn1\.", ".layers.1.conv.norm."),
-        (r"\._project_conv\.", ".layers.2.conv."),
-        (r"\._bn2\.", ".layers.2.conv.norm."),
-    ];
-    KeyRemapper::from_patterns(patterns.to_vec()).map_err(|error| error.to_string())
-}
-
-fn apply<S: ModuleStore>(backbone: &mut Backbone, mut store: S) -> Result<(), String> {
-    backbone.load_from(&mut store).map(drop).map_err(|error| error.to_string())
-}
-
 /// Looks for the first parameter that cannot be computed with.
 #[derive(Default)]
 struct Check {
@@ -302,6 +296,6 @@ impl ModuleVisitor for Check {
         } else {
             return;
         };
-        self.problem.get_or_insert_with(|| format!("{} {what}", self.path.join(".")));
+        self.problem.get_or_insert_with(|| format!("{} {what}", keys::published_name(&self.path.join("."))));
     }
 }

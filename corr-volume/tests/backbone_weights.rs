@@ -1,5 +1,6 @@
 //! Loading weights: what is accepted, and how each kind of damage is reported.
 
+mod checkpoints;
 mod pretrained;
 
 use std::fs;
@@ -10,7 +11,6 @@ use burn::tensor::{Device, Tensor};
 use corr_volume::{
     BackboneConfig, BackboneName, LoadedWeights, Verification, WeightsError, known_weights, load_weights, sha256_of,
 };
-use serde_json::json;
 
 const LITE0: BackboneName = BackboneName::EfficientNetLite0;
 
@@ -72,21 +72,7 @@ fn state() -> Vec<Entry> {
 
 /// The safetensors format: the header's length, the header as JSON, the values.
 fn safetensors(state: &[Entry]) -> Vec<u8> {
-    let mut header = serde_json::Map::new();
-    let mut data: Vec<u8> = Vec::new();
-    for entry in state {
-        let begin = data.len();
-        for _ in 0..entry.shape.iter().product() {
-            data.extend(entry.value.to_le_bytes());
-        }
-        let offsets = [begin, data.len()];
-        header.insert(entry.key.clone(), json!({"dtype": "F32", "shape": entry.shape, "data_offsets": offsets}));
-    }
-    let header = serde_json::to_vec(&header).unwrap();
-    let mut file = (header.len() as u64).to_le_bytes().to_vec();
-    file.extend(header);
-    file.extend(data);
-    file
+    checkpoints::safetensors(state, "F32", |value| value.to_le_bytes().to_vec())
 }
 
 fn load(path: &Path, verification: Verification) -> Result<LoadedWeights, WeightsError> {
@@ -143,11 +129,16 @@ fn files_that_do_not_fit_are_refused() {
     let index = state().iter().position(|entry| entry.key == "_blocks.7._project_conv.weight").unwrap();
     assert_eq!(index, 1 + 4 + 10 + 6 * 15 + 10);
     let missing = change(|state| drop(state.remove(115)));
-    assert!(missing.contains("blocks.7.layers.2.conv.weight"), "{missing}");
+    assert!(
+        missing.contains("1 of 247 tensors are missing, the first is `_blocks.7._project_conv.weight`"),
+        "{missing}"
+    );
+    assert!(missing.contains("it looks like an EfficientNet of 16 blocks"), "{missing}");
+    assert_eq!(missing.lines().count(), 3, "{missing}");
     let shape = change(|state| state[115].shape = vec![80, 479, 1, 1]);
-    assert!(shape.contains("blocks.7.layers.2.conv.weight") && shape.contains("479"), "{shape}");
+    assert!(shape.contains("`_blocks.7._project_conv.weight`") && shape.contains("479"), "{shape}");
     let nan = change(|state| state[115].value = f32::NAN);
-    assert!(nan.contains("blocks.7.layers.2.conv.weight") && nan.contains("not finite"), "{nan}");
+    assert!(nan.contains("_blocks.7._project_conv.weight") && nan.contains("not finite"), "{nan}");
     let whole = safetensors(&state());
     for length in [0, 7, 8, 1000, whole.len() / 2, whole.len() - 1] {
         let message = attempt("mine.safetensors", &whole[..length], Verification::Known).unwrap_err();

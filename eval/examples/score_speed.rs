@@ -15,8 +15,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use eval::{
-    Bootstrap, CacheKey, KeyPointImage, KeyPointPair, MethodScores, Prediction, PredictionCache, Protocol, ScoreReport,
-    score_pair,
+    Bootstrap, CacheKey, CachedPrediction, KeyPointImage, KeyPointPair, MethodScores, Prediction, PredictionCache,
+    Protocol, ScoreReport, score_pair,
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -54,8 +54,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         let step = Instant::now();
         let mut scores = Vec::with_capacity(pairs.len());
         for pair in &pairs {
-            let prediction = cache.get("generated", &pair.id).ok_or("a pair is not predicted")?;
-            scores.push(score_pair(pair, &prediction.points, &protocol)?);
+            let cached = cache.get("generated", &pair.id, "generated").ok_or("a pair is not predicted")?;
+            scores.push(score_pair(pair, &cached.prediction.points, &protocol)?);
         }
         scoring += step.elapsed().as_secs_f64();
         let step = Instant::now();
@@ -102,7 +102,13 @@ fn write_predictions(path: &Path, pairs: &[KeyPointPair], rng: &mut ChaCha8Rng) 
             confidence,
             unshared_confidence: None,
         };
-        serde_json::to_writer(&mut file, &prediction)?;
+        let cached = CachedPrediction {
+            prediction,
+            images: "generated".to_owned(),
+            asked: pair.source.points.clone(),
+            asked_unshared: Vec::new(),
+        };
+        serde_json::to_writer(&mut file, &cached)?;
         file.write_all(b"\n")?;
     }
     Ok(file.flush()?)

@@ -116,7 +116,7 @@ pub use outside_predictions::{
 };
 pub use paired_bootstrap::{PairedDifference, paired_bootstrap};
 pub use pck::{PairScore, ScoreError, score_pair};
-pub use predictions::{CacheKey, Prediction, PredictionCache, PredictionsError, parse_predictions};
+pub use predictions::{CacheKey, CachedPrediction, Prediction, PredictionCache, PredictionsError, parse_predictions};
 pub use protocol::{Average, Direction, Frame, Length, Protocol, ProtocolError};
 pub use published::{PublishedScore, published_scores};
 pub use report::{MethodScores, Row, ScoreReport, class_table, summary_table};

@@ -1,8 +1,11 @@
 //! Predicted points on disk, so that networks run once however often, and under however many protocols, they are scored.
 //!
-//! A file of predictions is JSON lines: a header with the key of what was predicted with, then one [`Prediction`] a line,
-//! each appended and handed to the system as soon as it is made. Whatever ends an evaluation, the next one goes on after the
-//! last whole line. A file under another key is refused: it holds the answers of other weights, or to other questions.
+//! A file of predictions is JSON lines: a header with the key of what was predicted with, then one [`CachedPrediction`] a
+//! line, each appended and handed to the system as soon as it is made. Whatever ends an evaluation, the next one goes on
+//! after the last whole line. A file under another key is refused: it holds the answers of other weights.
+//!
+//! What is asked is no part of that key but of each line: which images, by their content, and which points. So a picture
+//! that was changed is predicted anew, a point that was moved is asked anew, and everything else stays.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, OpenOptions, TryLockError};
@@ -12,8 +15,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// What predictions depend on, by name: the hash of the weights, of the configuration, of the data, the direction asked.
-/// Two caches are interchangeable if and only if their keys are equal.
+/// What all predictions of a file depend on, by name: the hash of the weights, of the configuration, the direction asked.
+/// What each of them depends on besides stands in its [`CachedPrediction`].
 pub type CacheKey = BTreeMap<String, String>;
 
 /// The points that one method predicts for one pair.
@@ -36,6 +39,51 @@ pub struct Prediction {
     pub unshared_confidence: Option<Vec<f32>>,
 }
 
+/// A prediction, and the question that it answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CachedPrediction {
+    /// The answers.
+    #[serde(flatten)]
+    pub prediction: Prediction,
+    /// What both images are: a hash of their contents and sizes.
+    pub images: String,
+    /// The points asked, in pixels of the original image asked in; as many as the prediction has.
+    pub asked: Vec<[f32; 2]>,
+    /// The [`unshared`](crate::PairImage::unshared) points asked; as many as the prediction has confidences of such.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asked_unshared: Vec<[f32; 2]>,
+}
+
+impl CachedPrediction {
+    /// The answer to this point, and how sure it is, if it was asked.
+    pub fn answer(&self, point: [f32; 2]) -> Option<([f32; 2], Option<f32>)> {
+        let place = self.asked.iter().position(|asked| *asked == point)?;
+        let confidence = self.prediction.confidence.as_ref().map(|confidence| confidence[place]);
+        Some((self.prediction.points[place], confidence))
+    }
+
+    /// How sure the answer to this unshared point is, if it was asked.
+    pub fn unshared_answer(&self, point: [f32; 2]) -> Option<f32> {
+        let place = self.asked_unshared.iter().position(|asked| *asked == point)?;
+        self.prediction.unshared_confidence.as_ref().map(|confidence| confidence[place])
+    }
+
+    /// What does not fit: a number of answers that is not that of the questions.
+    fn misfit(&self) -> Option<&'static str> {
+        let Prediction { points, confidence, unshared_confidence, .. } = &self.prediction;
+        if points.len() != self.asked.len() {
+            return Some("not one answer a point asked");
+        }
+        if confidence.as_ref().is_some_and(|confidence| confidence.len() != points.len()) {
+            return Some("not one confidence a point");
+        }
+        if unshared_confidence.as_ref().map_or(0, Vec::len) != self.asked_unshared.len() {
+            return Some("not one confidence an unshared point asked");
+        }
+        None
+    }
+}
+
 /// The first line of the file.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -44,7 +92,7 @@ struct Header {
     key: CacheKey,
 }
 
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// Why a file of predictions cannot be used.
 #[derive(Debug, Error)]
@@ -80,8 +128,8 @@ pub enum PredictionsError {
     },
 }
 
-/// Predictions by method and then by pair.
-type Found = HashMap<String, HashMap<String, Prediction>>;
+/// Predictions by method, then by pair, then by the images that they are of.
+type Found = HashMap<String, HashMap<String, HashMap<String, CachedPrediction>>>;
 
 /// A file of predictions that is read once and appended to.
 #[derive(Debug)]
@@ -122,13 +170,14 @@ impl PredictionCache {
         Ok(cache)
     }
 
-    /// The prediction of a method for a pair, if it is there.
-    pub fn get(&self, method: &str, pair: &str) -> Option<&Prediction> {
-        self.found.get(method)?.get(pair)
+    /// The prediction of a method for a pair of these images, if it is there; it may be of other points than those that are
+    /// asked now.
+    pub fn get(&self, method: &str, pair: &str, images: &str) -> Option<&CachedPrediction> {
+        self.found.get(method)?.get(pair)?.get(images)
     }
 
-    /// Appends a prediction; it is with the operating system when this returns. Of two for one method and pair the later
-    /// one counts.
+    /// Appends a prediction; it is with the operating system when this returns. Of two for one method, pair and images the
+    /// later one counts.
     ///
     /// # Errors
     ///
@@ -136,19 +185,19 @@ impl PredictionCache {
     ///
     /// # Panics
     ///
-    /// If there are confidences, and not one a point.
-    pub fn insert(&mut self, prediction: Prediction) -> Result<(), PredictionsError> {
-        if let Some(confidence) = &prediction.confidence {
-            assert_eq!(confidence.len(), prediction.points.len(), "{}: one confidence a point", prediction.pair);
+    /// If there is not one answer a point asked, or there are confidences, and not one a point.
+    pub fn insert(&mut self, cached: CachedPrediction) -> Result<(), PredictionsError> {
+        if let Some(misfit) = cached.misfit() {
+            panic!("{}: {misfit}: {cached:?}", cached.prediction.pair);
         }
-        self.append(&prediction)?;
-        put(&mut self.found, prediction);
+        self.append(&cached)?;
+        put(&mut self.found, cached);
         Ok(())
     }
 
     /// How many predictions there are.
     pub fn len(&self) -> usize {
-        self.found.values().map(HashMap::len).sum()
+        self.found.values().flat_map(HashMap::values).map(HashMap::len).sum()
     }
 
     /// Whether there are none.
@@ -164,23 +213,24 @@ impl PredictionCache {
     }
 }
 
-/// Adds a prediction in place of an earlier one for its method and pair.
-fn put(found: &mut Found, prediction: Prediction) {
-    if !found.contains_key(&prediction.method) {
-        found.insert(prediction.method.clone(), HashMap::new());
+/// Adds a prediction in place of an earlier one for its method, pair and images.
+fn put(found: &mut Found, cached: CachedPrediction) {
+    let Prediction { method, pair, .. } = &cached.prediction;
+    if !found.contains_key(method) {
+        found.insert(method.clone(), HashMap::new());
     }
-    if let Some(of_method) = found.get_mut(&prediction.method) {
-        of_method.insert(prediction.pair.clone(), prediction);
+    if let Some(of_method) = found.get_mut(method) {
+        of_method.entry(pair.clone()).or_default().insert(cached.images.clone(), cached);
     }
 }
 
 /// Reads the bytes of a file of predictions, its last line whole, in the order of the lines; `path` is what errors
-/// name. Of two for one method and pair the later one counts.
+/// name. Of two for one method, pair and images the later one counts.
 ///
 /// # Errors
 ///
 /// [`PredictionsError`] where the file is under another key or a line is damaged.
-pub fn parse_predictions(path: &Path, bytes: &[u8], key: &CacheKey) -> Result<Vec<Prediction>, PredictionsError> {
+pub fn parse_predictions(path: &Path, bytes: &[u8], key: &CacheKey) -> Result<Vec<CachedPrediction>, PredictionsError> {
     read_lines(path, bytes, key).collect()
 }
 
@@ -189,7 +239,7 @@ fn read_lines<'a>(
     path: &'a Path,
     bytes: &'a [u8],
     key: &'a CacheKey,
-) -> impl Iterator<Item = Result<Prediction, PredictionsError>> + 'a {
+) -> impl Iterator<Item = Result<CachedPrediction, PredictionsError>> + 'a {
     let damaged =
         |line: usize, reason: String| PredictionsError::Line { path: path.to_owned(), line: line + 1, reason };
     let check_header = move |line: &[u8]| {
@@ -204,12 +254,12 @@ fn read_lines<'a>(
         }
     };
     let prediction = move |number: usize, line: &[u8]| {
-        let prediction: Prediction =
+        let cached: CachedPrediction =
             serde_json::from_slice(line).map_err(|error| damaged(number, error.to_string()))?;
-        if prediction.confidence.as_ref().is_some_and(|confidence| confidence.len() != prediction.points.len()) {
-            return Err(damaged(number, "not one confidence a point".to_owned()));
+        match cached.misfit() {
+            Some(misfit) => Err(damaged(number, misfit.to_owned())),
+            None => Ok(cached),
         }
-        Ok(prediction)
     };
     bytes.split_inclusive(|byte| *byte == b'\n').enumerate().filter_map(move |(number, line)| match number {
         0 => check_header(line).err().map(Err),

@@ -243,7 +243,7 @@ fn measure(op: &Operation, ours: &Ours, torch: Option<&Torch>, repeat: usize, ba
 
 /// Says what could not be measured.
 fn complain<T>(bar: &ProgressBar, op: &str, error: &anyhow::Error) -> Option<T> {
-    bar.suspend(|| eprintln!("{op}: {error:#}"));
+    bar.suspend(|| eprintln!("{op}: {}", crate::output::chain(error)));
     None
 }
 

@@ -6,16 +6,16 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use eval::{
     BenchmarkName, BenchmarkSection, CaltechPairs, Flow, FlowScore, ReadCounts, Row, ScoreReport, TSS_ALPHA, TssPair,
-    TssScores, identity, localisation_error, published_scores, read_caltech, read_flow, read_foreground, read_tss,
-    score_flow, score_mask_transfer, tight_box, write_flow,
+    TssScores, flow_bytes, identity, localisation_error, published_scores, read_caltech, read_flow, read_foreground,
+    read_tss, score_flow, score_mask_transfer, tight_box,
 };
 use serde::Serialize;
 
 use crate::benchmark::warn_of;
 use crate::describe::{Description, Method};
-use crate::progress;
 use crate::score::{self, IDENTITY, match_points};
 use crate::trained::Trained;
+use crate::{atomic, progress};
 
 /// A matcher is asked at every so many pixels; between them its answers are interpolated.
 const LATTICE: u32 = 8;
@@ -70,8 +70,7 @@ fn tss(folder: &Path, trained: &mut Trained, json: bool) -> Result<BenchmarkSect
             }
             if let Some((_, flow)) = flows.last() {
                 let path = kept.join(format!("{}-flow{}.flo", pair.id.replace('/', "-"), from + 1));
-                std::fs::create_dir_all(&kept).with_context(|| format!("cannot create {}", kept.display()))?;
-                write_flow(&path, flow)?;
+                atomic::write(&path, &flow_bytes(flow))?;
             }
             for (method, flow) in flows {
                 for masked in [false, true] {

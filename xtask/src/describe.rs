@@ -1,9 +1,10 @@
 //! What a trained run says of an image, and of a pair: the library behind `eval`, `match` and validation.
 
 use std::path::Path;
+use std::str::FromStr;
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use burn::module::Module;
 use burn::tensor::Tensor;
 use corr_volume::{BackboneName, BatchNormMode, CorrVolume, Grid, Readout, hyperpixel, l2_normalise};
@@ -81,6 +82,31 @@ impl Method {
         methods
     }
 
+    /// The method that scores best on the data sets that were tried (LAB.md): the last stage, voted.
+    pub fn best(config: &TrainConfig) -> Method {
+        Method::StageVoted(config.student.stages)
+    }
+
+    /// Whether a run can answer by this method.
+    ///
+    /// # Errors
+    ///
+    /// A stage or a baseline that the run has not; its methods are named.
+    pub fn check(self, config: &TrainConfig) -> Result<()> {
+        let stages = config.student.stages;
+        let has = match self {
+            Method::Stage(stage) | Method::StageVoted(stage) => (1..=stages).contains(&stage),
+            Method::Rgb | Method::Untrained => Method::baselines(config).contains(&self),
+            _ => true,
+        };
+        if !has {
+            let methods = Method::baselines(config).into_iter().chain(Method::all(stages));
+            let names: Vec<String> = methods.map(Method::name).collect();
+            bail!("this run has no method {}; it has {}", self.name(), names.join(", "));
+        }
+        Ok(())
+    }
+
     /// Its name in tables and JSON.
     pub fn name(self) -> String {
         match self {
@@ -92,6 +118,26 @@ impl Method {
             Method::Stage(stage) => format!("stage-{stage}"),
             Method::StageVoted(stage) => format!("stage-{stage}-voted"),
         }
+    }
+}
+
+impl FromStr for Method {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let named = [Method::Rgb, Method::Untrained, Method::RawHard, Method::Raw, Method::RawVoted];
+        let stage = || {
+            let number = text.strip_prefix("stage-")?;
+            match number.strip_suffix("-voted") {
+                Some(number) => number.parse().ok().map(Method::StageVoted),
+                None => number.parse().ok().map(Method::Stage),
+            }
+        };
+        let found = named.into_iter().find(|method| method.name() == text).or_else(stage);
+        found.filter(|method| method.name() == text).ok_or_else(|| {
+            let names = named.map(Method::name).join(", ");
+            format!("no method is called {text:?}; there are {names}, stage-N and stage-N-voted, N from 1")
+        })
     }
 }
 
@@ -169,6 +215,29 @@ impl<'a> Describer<'a> {
                 let volume = of(&source.stages[stage - 1], &target.stages[stage - 1]);
                 (voted(&volume, &student.vote), student.voted_readout)
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_method_is_known_by_its_name_and_a_run_has_those_of_its_stages() {
+        let config = TrainConfig::default();
+        let stages = config.student.stages;
+        let voted = (1..=stages).map(Method::StageVoted);
+        for method in [Method::Rgb, Method::Untrained].into_iter().chain(Method::all(stages)).chain(voted) {
+            assert_eq!(method.name().parse(), Ok(method));
+        }
+        for wrong in ["", "stage", "stage-", "stage-x", "stage-1-", "stage-01", "stage-+1", "Raw", "raw-", "stage--1"] {
+            assert!(wrong.parse::<Method>().unwrap_err().contains("stage-N-voted"), "{wrong}");
+        }
+        assert!(Method::best(&config).check(&config).is_ok());
+        for missing in [Method::Stage(0), Method::StageVoted(stages + 1), Method::Rgb] {
+            let message = missing.check(&config).unwrap_err().to_string();
+            assert!(message.contains(&missing.name()) && message.contains("stage-1"), "{message}");
         }
     }
 }

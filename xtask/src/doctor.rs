@@ -50,8 +50,9 @@ impl DoctorArgs {
         for data in &self.data {
             findings.extend(self.data(data));
         }
-        findings.push(disk(&cache_folder(), "cache folder"));
-        findings.push(disk(Path::new("runs"), "run folder"));
+        let cache = "free some disk, or set SCORR_CACHE to a folder that can be written";
+        findings.push(disk(&cache_folder(), "cache folder", cache));
+        findings.push(disk(Path::new("runs"), "run folder", "free some disk, or give --run a folder elsewhere"));
         if self.json {
             println!("{}", serde_json::to_string(&serde_json::json!({ "findings": findings }))?);
             return Ok(());
@@ -166,7 +167,7 @@ fn weights() -> Vec<Finding> {
 }
 
 /// Whether a file can be written there.
-fn disk(folder: &Path, what: &str) -> Finding {
+fn disk(folder: &Path, what: &str, mend: &str) -> Finding {
     let probe = || -> Result<()> {
         std::fs::create_dir_all(folder)?;
         let mut file = tempfile::tempfile_in(folder)?;
@@ -176,10 +177,7 @@ fn disk(folder: &Path, what: &str) -> Finding {
     };
     let (state, mend) = match probe() {
         Ok(()) => (format!("{} can be written", folder.display()), String::new()),
-        Err(error) => (
-            format!("{} cannot be written: {error}", folder.display()),
-            "free some disk, or choose another folder with SCORR_CACHE".to_owned(),
-        ),
+        Err(error) => (format!("{} cannot be written: {error}", folder.display()), mend.to_owned()),
     };
     Finding { what: what.to_owned(), state, mend }
 }

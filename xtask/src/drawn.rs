@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use corr_volume::BackboneName;
 use eval::{Split, write_key_points};
 use refine_cascade::WarpConfig;
 use sc_imagenet::drawn::{DrawnConfig, class_names, draw};
 
-use crate::cache_folder::cache_folder;
+use crate::cache_folder::{cache_folder, cache_subfolder};
 use crate::config::{BackboneSection, ClassifierSection, DataSection, StudentSection, TrainConfig, TrainSection, Tune};
 use crate::short_hash::short_hash;
 use crate::{atomic, progress};
@@ -62,6 +62,10 @@ pub fn folders(config: &TrainConfig) -> Result<Vec<String>> {
     if !is_drawn(config) {
         return Ok(config.data.folders.clone());
     }
+    let cache = cache_folder();
+    if cache.to_str().is_none() {
+        bail!("the cache folder {} is not valid UTF-8; set SCORR_CACHE to one that is", cache.display());
+    }
     Ok(vec![write(&config.drawn)?.to_string_lossy().into_owned()])
 }
 
@@ -70,11 +74,12 @@ fn write(config: &DrawnConfig) -> Result<PathBuf> {
     config.check().map_err(|complaint| anyhow!(complaint))?;
     let setting = format!("{} {}", env!("CARGO_PKG_VERSION"), serde_json::to_string(config)?);
     let name = short_hash(setting.as_bytes());
-    let folder = cache_folder().join("drawn").join(name);
+    let folder = cache_folder().join("drawn").join(&name);
     let complete = folder.join(".complete");
     if complete.exists() {
         return Ok(folder);
     }
+    let folder = cache_subfolder("drawn")?.join(name);
     let classes = class_names();
     let bar = progress::count(classes.len() * config.images_per_class as usize, "drawing objects");
     for (class, name) in classes.iter().enumerate() {

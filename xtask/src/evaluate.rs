@@ -6,14 +6,16 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use corr_volume::Readout;
 use eval::{
-    BenchmarkName, BenchmarkSection, BenchmarkSplit, CacheKey, ScoreReport, Split, class_table, missing_images,
-    read_willow, summary_table,
+    BenchmarkName, BenchmarkSection, BenchmarkSplit, CacheKey, Direction, ScoreReport, Split, class_table,
+    missing_images, read_willow, summary_table,
 };
 use tracing::info;
 
 use crate::benchmark::{Benchmark, BenchmarkArgs};
+use crate::config::TrainConfig;
 use crate::describe::Method;
 use crate::device::{DeviceChoice, device_name};
+use crate::images::READING;
 use crate::logging;
 use crate::mask_report::mask_table;
 use crate::more_metrics::{json_of, more_scores, more_tables};
@@ -25,7 +27,8 @@ use crate::trained::{Trained, Which};
 /// Score a run on benchmarks: the raw features, voted, and every stage, side by side.
 ///
 /// The network predicts once: predictions are kept in the run's eval/ folder, another protocol costs no second prediction,
-/// and a killed evaluation goes on where it was. Tables, figures and report.html are written into the run's folder.
+/// and a killed evaluation goes on where it was. A picture that was changed is predicted anew, and so is a point that was
+/// moved. Tables, figures and report.html are written into the run's folder.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "Examples:
   cargo xtask eval --run mine --data WILLOW --split val
@@ -118,13 +121,8 @@ impl EvalArgs {
         let benchmark = asked.read(name, folder)?;
         self.check_images(&benchmark)?;
         let methods = self.methods(trained);
-        let key = CacheKey::from([
-            ("parameters".to_owned(), trained.parameters.clone()),
-            ("asked".to_owned(), format!("{:?} {:?}", trained.config.student, trained.config.vote)),
-            ("direction".to_owned(), benchmark.protocol.direction.to_string()),
-            ("device".to_owned(), device.to_owned()),
-            ("data".to_owned(), format!("{name} {}", std::path::absolute(folder)?.display())),
-        ]);
+        let data = format!("{name} {}", std::path::absolute(folder)?.display());
+        let key = cache_key(trained, device, benchmark.protocol.direction, &data);
         let file = short_hash(&serde_json::to_vec(&key)?);
         let path = trained.run.eval(&format!("predictions-{file}.jsonl"));
         std::fs::create_dir_all(trained.run.root().join("eval")).context("cannot create the run's eval folder")?;
@@ -186,6 +184,23 @@ impl EvalArgs {
         let folders = crate::drawn::folders(&trained.config)?;
         Ok(PathBuf::from(folders.first().context("the run has no data folder; give --data")?))
     }
+}
+
+/// What all predictions of a run depend on, whatever they are asked; `data` keeps data sets in files of their own.
+fn cache_key(trained: &Trained, device: &str, direction: Direction, data: &str) -> CacheKey {
+    let TrainConfig { backbone, student, vote, mask, train, .. } = &trained.config;
+    let backbone = (&backbone.name, backbone.dilated, backbone.input, &backbone.layers, &backbone.tune);
+    [
+        ("parameters", format!("{} {}", trained.start_parameters, trained.parameters)),
+        ("settings", format!("{backbone:?} {student:?} {vote:?} {mask:?} seed {}", train.seed)),
+        ("program", format!("{} reading {READING}", env!("CARGO_PKG_VERSION"))),
+        ("device", device.to_owned()),
+        ("direction", direction.to_string()),
+        ("data", data.to_owned()),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect()
 }
 
 /// What the report says of the run.

@@ -25,6 +25,7 @@ use sha2::{Digest, Sha256};
 use tracing::warn;
 
 use crate::atomic;
+use crate::cache_folder::cannot_be_written;
 
 const MAGIC: &[u8; 8] = b"SCORRFT1";
 const CHECKSUM: usize = 8;
@@ -50,7 +51,7 @@ impl FeatureCache {
     ///
     /// Where the folder cannot be created.
     pub fn open(folder: &Path, limit: u64) -> Result<FeatureCache> {
-        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        fs::create_dir_all(folder).with_context(|| cannot_be_written(folder))?;
         let now = SystemTime::now();
         let mut files: Vec<(SystemTime, u64, PathBuf)> = Vec::new();
         for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?.flatten() {
@@ -138,7 +139,7 @@ impl FeatureCache {
             return Ok(());
         }
         // Torn by a machine that fails, it is recognised by its checksum.
-        atomic::write_unsynced(&path, &bytes)
+        atomic::write_unsynced(&path, &bytes).with_context(|| cannot_be_written(&self.folder))
     }
 
     /// Takes a size off what is used. Another process's file may never have been counted.

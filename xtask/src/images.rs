@@ -13,12 +13,16 @@ use image::RgbImage;
 use sc_imagenet::{CheckConfig, ClassTree, DecodeLimits, Half, ImageSet, check, decode};
 use tracing::{info, warn};
 
-use crate::cache_folder::cache_folder;
+use crate::cache_folder::cache_subfolder;
 use crate::progress;
 use crate::short_hash::short_hash;
 use crate::sources::tell_passed_over;
 
 pub use extractor::{Asked, Extractor, Fetched};
+
+/// Raised whenever the same bytes are decoded or preprocessed to other values than before: what is kept of images under an
+/// earlier number is made anew.
+pub const READING: u32 = 2;
 
 /// Finds and checks the images of class folders; what is refused goes to the log.
 ///
@@ -66,9 +70,7 @@ fn tell_nested(folder: &str, tree: &ClassTree) {
 fn verdicts(folder: &str) -> Result<PathBuf> {
     let path = std::path::absolute(folder).with_context(|| format!("{folder} is no path"))?;
     let name = short_hash(path.to_string_lossy().as_bytes());
-    let parent = cache_folder().join("checked");
-    std::fs::create_dir_all(&parent).with_context(|| format!("cannot create {}", parent.display()))?;
-    Ok(parent.join(format!("{name}.jsonl")))
+    Ok(cache_subfolder("checked")?.join(format!("{name}.jsonl")))
 }
 
 /// Decodes and preprocesses one image to `[1, 3, side, side]`.

@@ -1,5 +1,6 @@
 //! What a command says while it works: on the error stream, and in a run's `log.txt`.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,6 +14,7 @@ use crate::run_folder::RunFolder;
 
 /// The target of lines that each name a file and that only --verbose shows.
 pub const NAMES: &str = "names";
+
 /// A run's `log.txt`. What is said before the run's folder is there is kept until it is.
 #[derive(Debug, Default)]
 pub struct RunLog(Mutex<Sink>);
@@ -63,6 +65,11 @@ impl Write for &RunLog {
     }
 }
 
+/// Whether lines are coloured: in a terminal, unless `NO_COLOR` is set to anything but nothing (<https://no-color.org>).
+fn coloured(no_color: Option<&OsStr>, terminal: bool) -> bool {
+    terminal && no_color.is_none_or(OsStr::is_empty)
+}
+
 /// Starts logging; `SCORR_LOG` sets the level (default `info`).
 ///
 /// # Errors
@@ -84,11 +91,31 @@ pub fn start_verbose(run: Option<Arc<RunLog>>, verbose: bool) -> Result<()> {
     let terminal = fmt::layer()
         .with_target(false)
         .without_time()
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_ansi(coloured(std::env::var_os("NO_COLOR").as_deref(), std::io::stderr().is_terminal()))
         .with_writer(std::io::stderr)
+        // It would tell of an error stream that cannot be written on the error stream, and panic.
+        .log_internal_errors(false)
         .with_filter(filter());
-    let file = run.map(|log| fmt::layer().with_target(false).with_ansi(false).with_writer(log).with_filter(filter()));
+    let file = run.map(|log| {
+        fmt::layer()
+            .with_target(false)
+            .with_ansi(false)
+            .with_writer(log)
+            .log_internal_errors(false)
+            .with_filter(filter())
+    });
     // A second start, as in tests of one process, keeps the first subscriber.
     let _ = tracing_subscriber::registry().with(terminal).with(file).try_init();
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_coloured_in_a_terminal_that_wants_it() {
+        assert!(coloured(None, true) && coloured(Some("".as_ref()), true));
+        assert!(!coloured(Some("1".as_ref()), true) && !coloured(Some("0".as_ref()), true) && !coloured(None, false));
+    }
 }

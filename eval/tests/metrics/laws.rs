@@ -1,9 +1,9 @@
 //! What every scorer must do, whatever it is given.
 
 use eval::{
-    Average, Bootstrap, CacheKey, Direction, Flow, KapAnswers, KeyPointImage, KeyPointPair, ObjectMask, PairScore,
-    Prediction, PredictionCache, Protocol, Rivals, TSS_ALPHA, average, flow_bytes, kap, kap_candidates,
-    paired_bootstrap, parse_flow, score_confusion, score_flow, score_mask_transfer, score_pair,
+    Average, Bootstrap, CacheKey, CachedPrediction, Direction, Flow, KapAnswers, KeyPointImage, KeyPointPair,
+    ObjectMask, PairScore, Prediction, PredictionCache, Protocol, Rivals, TSS_ALPHA, average, flow_bytes, kap,
+    kap_candidates, paired_bootstrap, parse_flow, score_confusion, score_flow, score_mask_transfer, score_pair,
 };
 use proptest::prelude::*;
 
@@ -380,12 +380,15 @@ proptest! {
             let confidence = Some(asked.confidence.clone());
             let unshared_confidence = Some(asked.unshared_confidence.to_vec());
             let (pair, method) = (asked.pair.id.clone(), "m".to_owned());
-            cache.insert(Prediction { pair, method, points, confidence, unshared_confidence }).unwrap();
+            let prediction = Prediction { pair, method, points, confidence, unshared_confidence };
+            let points = protocol.direction.asked(&asked.pair).points.clone();
+            let (images, asked_unshared) = ("i".to_owned(), vec![[0.5, 1.0], [0.5, 2.0]]);
+            cache.insert(CachedPrediction { prediction, images, asked: points, asked_unshared }).unwrap();
         }
         drop(cache);
         let cache = PredictionCache::open(&path, &key).unwrap();
         for asked in &asked {
-            let cached = cache.get("m", &asked.pair.id).unwrap();
+            let cached = &cache.get("m", &asked.pair.id, "i").unwrap().prediction;
             for (read, given) in cached.points.iter().flatten().zip(asked.answers(&protocol).iter().flatten()) {
                 prop_assert!(if given.is_finite() { read == given } else { read.is_nan() }, "{} {}", read, given);
             }

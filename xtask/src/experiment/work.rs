@@ -16,17 +16,22 @@ use super::plan::{Cell, Plan};
 use crate::atomic;
 use crate::benchmark::warn_of;
 use crate::checkpoint::{Checkpoint, RunState};
+use crate::contents::pairs_hash;
 use crate::matchers::{
     Features, Learner, LearnerState, MatcherName, TrainingPairs, load_state, read_labels, read_training_pairs,
     save_state,
 };
 use crate::progress::ToldSteps;
+use crate::short_hash::short_hash;
 
 /// What a cell's file holds.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Outcome {
-    /// What it depends on.
+    /// What it depends on, as far as the plan says.
     pub identity: String,
+    /// What it depends on besides: a hash of the contents of its data and of the parameters that features come from.
+    #[serde(default)]
+    pub data: String,
     /// The cell.
     pub cell: Cell,
     /// How it was scored.
@@ -49,6 +54,9 @@ struct Shared<'a> {
     scored: Vec<KeyPointPair>,
     protocol: Protocol,
     labels: BTreeMap<String, Vec<KeyPointPair>>,
+    /// Hashes of the pairs and images to learn from and to score on, and of each beginning's labels.
+    contents: [String; 2],
+    label_contents: BTreeMap<String, String>,
 }
 
 /// Works on all cells that are not there, `jobs` at a time.
@@ -60,9 +68,11 @@ pub fn run(plan: &Plan, out: &Path, jobs: usize, device: &Device) -> Result<()> 
     for folder in [out.join("cells"), out.join("starts")] {
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     }
+    let shared = Shared::open(plan, out, device)?;
     let mut open: Vec<Vec<Cell>> = Vec::new();
     for cell in plan.cells()? {
-        if read(plan, out, &cell)?.is_some() {
+        if let Some(outcome) = read(plan, out, &cell)? {
+            shared.check(&cell, &outcome)?;
             continue;
         }
         // Cells of one beginning share its training on labels, and follow each other.
@@ -76,7 +86,6 @@ pub fn run(plan: &Plan, out: &Path, jobs: usize, device: &Device) -> Result<()> 
         info!("every cell is there");
         return Ok(());
     }
-    let shared = Shared::open(plan, out, device)?;
     info!(
         "{total} cells; {} pairs with key points to learn from, {} to score on",
         shared.key_points.0.len(),
@@ -134,12 +143,13 @@ pub fn read(plan: &Plan, out: &Path, cell: &Cell) -> Result<Option<Outcome>> {
     let outcome: Outcome = serde_json::from_slice(&bytes)
         .with_context(|| format!("{} is damaged; remove it, and the cell is worked on again", path.display()))?;
     if outcome.identity != plan.identity(cell)? {
-        return Err(anyhow!(
-            "{} was made with other settings or data; choose another --out, or remove the file",
-            path.display()
-        ));
+        return Err(made_otherwise(&path));
     }
     Ok(Some(outcome))
+}
+
+fn made_otherwise(path: &Path) -> anyhow::Error {
+    anyhow!("{} was made with other settings or data; choose another --out, or remove the file", path.display())
 }
 
 impl<'a> Shared<'a> {
@@ -164,7 +174,29 @@ impl<'a> Shared<'a> {
         for init in plan.inits.iter().filter(|init| *init != "none") {
             labels.insert(init.clone(), read_labels(&plan.folders_of(init)?)?);
         }
-        Ok(Self { plan, out, device, features, key_points, scored: read.pairs, protocol, labels })
+        let contents = [pairs_hash(&key_points.0)?, pairs_hash(&read.pairs)?];
+        let hashes = labels.iter().map(|(init, pairs)| Ok((init.clone(), pairs_hash(pairs)?)));
+        let label_contents = hashes.collect::<Result<_>>()?;
+        let scored = read.pairs;
+        Ok(Self { plan, out, device, features, key_points, scored, protocol, labels, contents, label_contents })
+    }
+
+    /// A hash of what a cell's answer comes from and the plan does not say: contents, and parameters of the backbone.
+    fn data_of(&self, cell: &Cell) -> String {
+        let [learnt, scored] = &self.contents;
+        let learnt = (cell.pairs != Some(0)).then_some(learnt);
+        let labels = self.label_contents.get(&cell.init);
+        let all = (self.features[&cell.matcher].identity(), scored, learnt, labels);
+        short_hash(format!("{all:?}").as_bytes())
+    }
+
+    /// Whether a finished cell is of the data that are there.
+    fn check(&self, cell: &Cell, outcome: &Outcome) -> Result<()> {
+        if outcome.data != self.data_of(cell) {
+            return Err(made_otherwise(&path_of(self.out, cell))
+                .context("its images, key points, labels or weights are others now"));
+        }
+        Ok(())
     }
 
     fn work(&self, cell: &Cell) -> Result<Outcome> {
@@ -181,6 +213,7 @@ impl<'a> Shared<'a> {
         let score = |pair| features.score(&learner, pair, &self.protocol);
         let outcome = Outcome {
             identity: self.plan.identity(cell)?,
+            data: self.data_of(cell),
             cell: cell.clone(),
             protocol: self.protocol.to_string(),
             alphas: self.protocol.alphas.clone(),
@@ -200,7 +233,8 @@ impl<'a> Shared<'a> {
         if cell.init == "none" {
             return Ok(learner);
         }
-        let identity = self.plan.start_identity(cell)?;
+        let contents = (features.identity(), self.label_contents.get(&cell.init));
+        let identity = short_hash(format!("{} {contents:?}", self.plan.start_identity(cell)?).as_bytes());
         let name = format!("{}_{}_{}_{identity}.ckpt", cell.matcher.name(), cell.init, cell.seed);
         let path = self.out.join("starts").join(name);
         let steps = settings.pretrain.trainer.steps;

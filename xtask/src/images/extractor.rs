@@ -10,7 +10,7 @@ use image::RgbImage;
 use refine_cascade::{Padding, Warp, warp_images};
 use sc_imagenet::{DecodeLimits, decode_bytes};
 
-use super::{View, input_of, to_input};
+use super::{READING, View, input_of, to_input};
 use crate::cache_folder::cache_folder;
 use crate::device::{device_name, host};
 use crate::feature_cache::FeatureCache;
@@ -84,7 +84,7 @@ impl Extractor {
         let cache = (cache_mib > 0)
             .then(|| FeatureCache::open(&cache_folder().join("features"), cache_mib << 20))
             .transpose()?;
-        let setting = format!("{identity} {layout:?} {}", device_name(device));
+        let setting = setting(&backbone, &layout, identity, device);
         let on_host = *device == host();
         Ok(Extractor { backbone, layout, threads, cache, setting, device: device.clone(), on_host })
     }
@@ -280,6 +280,14 @@ impl Extractor {
     }
 }
 
+/// What features depend on besides the image: how it is read, the network with its weights, what is kept, the device. The
+/// same weights make other maps where a block's stride is another (a dilated backbone's).
+fn setting(backbone: &Backbone, layout: &Layout, identity: &str, device: &Device) -> String {
+    let strides: Vec<usize> = (0..backbone.block_count()).map(|block| backbone.stride(block)).collect();
+    let name = backbone.name();
+    format!("reading {READING} {name} strides {strides:?} {identity} {layout:?} {}", device_name(device))
+}
+
 #[cfg(test)]
 mod tests {
     use corr_volume::{BackboneConfig, BackboneName, BatchNormMode};
@@ -329,6 +337,18 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_dilated_backbone_of_the_same_weights_has_features_of_its_own() {
+        let layout = Layout { input: 64, layers: vec![14], first_tuned: None };
+        let name = BackboneName::EfficientNetLite0;
+        let of = |dilated: bool, identity: &str| {
+            setting(&BackboneConfig { name, dilated }.init(&host()), &layout, identity, &host())
+        };
+        assert_eq!(of(false, "weights"), of(false, "weights"));
+        assert_ne!(of(false, "weights"), of(true, "weights"));
+        assert_ne!(of(false, "weights"), of(false, "others"));
     }
 
     #[test]

@@ -17,6 +17,7 @@ use super::session::{last, parameters_of, train_in};
 use super::settings::{MatcherName, MatcherSettings, Phase};
 use crate::atomic;
 use crate::benchmark::{Benchmark, BenchmarkArgs};
+use crate::contents::pairs_hash;
 use crate::device::DeviceChoice;
 use crate::logging;
 use crate::run_folder::{RunFolder, RunKind};
@@ -108,6 +109,8 @@ struct Record {
     matcher: MatcherName,
     init: Option<String>,
     data: Vec<PathBuf>,
+    /// A hash of the pairs to choose from and of their images.
+    contents: String,
     pairs: usize,
     seed: u64,
     settings: MatcherSettings,
@@ -147,6 +150,9 @@ impl CommonArgs {
         data: (&TrainingPairs, &Features),
         device: &Device,
     ) -> Result<Learner> {
+        if let Some(path) = record.data.iter().find(|path| path.to_str().is_none()) {
+            bail!("{} is not valid UTF-8, and the run's config.toml has to name it; rename it", path.display());
+        }
         let text = toml::to_string_pretty(record).context("the settings do not serialise")?;
         if run.is_there() {
             let there = std::fs::read_to_string(run.config()).context("cannot read the run's config.toml")?;
@@ -174,6 +180,7 @@ impl PretrainArgs {
         let run = common.folder(RunKind::Pretrain, &settings.pretrain)?;
         let device = common.device.open()?;
         let pairs = settings.labels.of(&read_labels(&self.data)?)?;
+        let contents = pairs_hash(&pairs)?;
         let features = Features::open(common.matcher, &settings, &device)?;
         let learner = Learner::new(common.matcher, &settings, &features.channels(), common.seed, &device)?;
         let pairs = TrainingPairs::new(pairs, None, (settings.augment, settings.views), common.seed)?;
@@ -181,6 +188,7 @@ impl PretrainArgs {
             matcher: common.matcher,
             init: None,
             data: self.data.clone(),
+            contents,
             pairs: pairs.len(),
             seed: common.seed,
             settings: settings.clone(),
@@ -218,11 +226,13 @@ impl FinetuneArgs {
         }
         if let Some(((pairs, benchmark), run)) = pairs.zip(run) {
             let augment = (settings.augment, settings.views);
+            let contents = pairs_hash(&pairs)?;
             let pairs = TrainingPairs::new(pairs, self.pairs.0, augment, common.seed)?.of_benchmark(benchmark);
             let record = Record {
                 matcher: common.matcher,
                 init: self.init.clone(),
                 data: vec![self.data.clone()],
+                contents,
                 pairs: pairs.len(),
                 seed: common.seed,
                 settings: settings.clone(),

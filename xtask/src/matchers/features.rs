@@ -27,6 +27,8 @@ pub struct Features {
     cascade: Option<(Network, Foregrounds)>,
     on_images: eval::matcher::OnImages,
     grid: Grid,
+    /// What names the parameters: a hash of them or of their file.
+    identity: String,
     /// By file, and the name of what was done to the image.
     kept: Mutex<Kept>,
 }
@@ -79,7 +81,14 @@ impl Features {
             MatcherName::Dhpf => Grid::square(settings.dhpf.grid),
             _ => on_images.grid(),
         };
-        Ok(Features { extractor: Arc::new(extractor), cascade: None, on_images, grid, kept: Mutex::default() })
+        Ok(Features {
+            extractor: Arc::new(extractor),
+            cascade: None,
+            on_images,
+            grid,
+            identity,
+            kept: Mutex::default(),
+        })
     }
 
     /// What the last student of a run says of images, and their masks.
@@ -87,7 +96,9 @@ impl Features {
         if run.is_empty() {
             bail!("say which run the cascade is of: --set cascade.run=NAME");
         }
-        let (network, extractor, foregrounds, config) = Trained::open(run, Which::Last, device)?.into_parts();
+        let trained = Trained::open(run, Which::Last, device)?;
+        let identity = format!("{} {}", trained.start_parameters, trained.parameters);
+        let (network, extractor, foregrounds, config) = trained.into_parts();
         let on_images = eval::matcher::OnImages {
             backbone: extractor.backbone.clone(),
             blocks: config.backbone.layers.clone(),
@@ -95,7 +106,13 @@ impl Features {
             device: device.clone(),
         };
         let grid = on_images.grid();
-        Ok(Features { extractor, cascade: Some((network, foregrounds)), on_images, grid, kept: Mutex::default() })
+        let cascade = Some((network, foregrounds));
+        Ok(Features { extractor, cascade, on_images, grid, identity, kept: Mutex::default() })
+    }
+
+    /// What names the parameters that features come from: a hash of them or of their file.
+    pub fn identity(&self) -> &str {
+        &self.identity
     }
 
     /// The last student's features and the mask of an image, `[1, d, h, w]` and `[1, 1, h, w]`. The classifier guesses the class.

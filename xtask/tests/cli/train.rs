@@ -30,6 +30,7 @@ fn a_run_trains_is_scored_and_matches() {
     let image = |index: usize| data.join(format!("car/{index:05}.png")).to_string_lossy().into_owned();
     let out = scene.path("match.png").to_string_lossy().into_owned();
     let flags = ["match", &image(1), &image(3), "--run", "a", "--device", "cpu", "--points", "20,30", "--out", &out];
+    let flags = [&flags[..], &["--method", "stage-2"]].concat();
     let json: serde_json::Value = serde_json::from_str(&scene.succeed(&flags)).unwrap();
     assert_eq!(json["matches"][0]["source"], serde_json::json!([20.0, 30.0]));
     let model = scene.path("runs/a/model");
