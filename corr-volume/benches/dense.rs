@@ -24,6 +24,18 @@ fn benches(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::new("top 8", side), |b| {
             b.iter(|| black_box(config.top(source.clone(), target.clone(), 8)));
         });
+        let readout = config.readout;
+        let points = Tensor::<3>::random([1, 10, 2], Distribution::Uniform(0.0, side as f64 - 1.0), &Device::flex());
+        group.bench_function(BenchmarkId::new("10 points", side), |b| {
+            let config = DenseMatch::unfiltered(readout);
+            b.iter(|| black_box(config.read_at(source.clone(), target.clone(), points.clone())));
+        });
+        group.bench_function(BenchmarkId::new("10 points, composed", side), |b| {
+            b.iter(|| {
+                let volume = CorrVolume::cosine(source.clone(), target.clone());
+                black_box(readout.read(&volume, points.clone()));
+            });
+        });
         if side <= 32 {
             group.bench_function(BenchmarkId::new("composed", side), |b| {
                 b.iter(|| {

@@ -1,5 +1,6 @@
 //! Dense matching of two feature maps without their volume.
 
+mod at_points;
 mod soft_peak;
 mod stream;
 
@@ -14,7 +15,7 @@ use crate::{Grid, HostValues, Readout};
 /// Matches every cell of either image, streaming over the scores.
 ///
 /// ```text
-/// c_ij = max(0, ⟨source_i, target_j⟩)
+/// c_ij = max(0, ⟨source_i, target_j⟩)                                        ⟨source_i, target_j⟩ with `signed`
 /// c_ij ← c_ij · c_ij / (max_j c_ij + 1e-5) · c_ij / (max_i c_ij + 1e-5)      with `mutual`
 /// ```
 ///
@@ -28,7 +29,7 @@ use crate::{Grid, HostValues, Readout};
 ///
 /// With this crate's feature `wgpu`, [`read`](Self::read) leaves `f32` features that are on burn's `wgpu` backend there:
 /// kernels compute the scores tile by tile, and answer the same to within 1e-4. Features on any other device come to the
-/// host, and so do all those of [`top`](Self::top).
+/// host, and so do all those of [`top`](Self::top) and of [`read_rows`](Self::read_rows).
 ///
 /// ```
 /// use burn::tensor::{Device, Distribution, Tensor};
@@ -45,6 +46,9 @@ use crate::{Grid, HostValues, Readout};
 pub struct DenseMatch {
     /// Filter the scores by soft mutual nearest neighbours. Default true.
     pub mutual: bool,
+    /// Leave negative scores as they are. Plays no part with `mutual`, which is of scores that are not negative. Default
+    /// false.
+    pub signed: bool,
     /// How a row becomes a point. Default: the kernel readout.
     pub readout: Readout,
     /// A pair whose volume takes no more bytes than this is multiplied once and kept while it is read; a larger one is
@@ -66,7 +70,7 @@ pub struct DenseMatches {
 pub struct CellMatches {
     /// `[b, n, 2]`, `(x, y)` in cell coordinates of the other image.
     pub points: Tensor<3>,
-    /// `[b, n]`: the largest score of each row, at least 0.
+    /// `[b, n]`: the largest score of each row, at least 0 but for `signed`.
     pub scores: Tensor<2>,
     /// `[b, n]`, in 0..=1: the largest score of the row over the largest of the pair, 0 where that is not positive.
     pub confidence: Tensor<2>,
@@ -87,11 +91,17 @@ pub struct TopMatches {
 
 impl Default for DenseMatch {
     fn default() -> Self {
-        Self { mutual: true, readout: Readout::default(), keep_bytes: 4 << 20 }
+        Self { mutual: true, signed: false, readout: Readout::default(), keep_bytes: 4 << 20 }
     }
 }
 
 impl DenseMatch {
+    /// Of the cosines as they are, negative ones included: what [`CorrVolume::cosine`](crate::CorrVolume::cosine) and the
+    /// readout give.
+    pub fn unfiltered(readout: Readout) -> Self {
+        Self { mutual: false, signed: true, readout, ..Self::default() }
+    }
+
     /// Matches features `[b, channels, h, w]` of unit length per cell (see [`l2_normalise`](crate::l2_normalise)); the
     /// grids may differ.
     ///
@@ -102,25 +112,45 @@ impl DenseMatch {
         self.readout.check();
         check_pairs(&source, &target);
         #[cfg(feature = "wgpu")]
-        if [&source, &target].into_iter().all(crate::gpu::buffers::on_gpu) {
+        if (self.mutual || !self.signed) && [&source, &target].into_iter().all(crate::gpu::buffers::on_gpu) {
             return crate::gpu::dense_readout(source, target, self.mutual, self.readout);
         }
+        self.read_rows(source, target, |_, _| ()).0
+    }
+
+    /// As [`read`](Self::read), and what `also` says of every row of scores over the grid that is given with it: of every
+    /// source cell's, and of every target cell's, pair after pair.
+    ///
+    /// # Panics
+    ///
+    /// As [`read`](Self::read).
+    pub fn read_rows<T: Send>(
+        &self,
+        source: Tensor<4>,
+        target: Tensor<4>,
+        also: impl Fn(&[f32], Grid) -> T + Sync,
+    ) -> (DenseMatches, [Vec<T>; 2]) {
+        self.readout.check();
+        check_pairs(&source, &target);
         let device = source.device();
         let [batch, ..] = source.dims();
         let (source_grid, target_grid) = (Grid::of(&source), Grid::of(&target));
         let (mut forward, mut backward) = (Found::default(), Found::default());
+        let (mut of_source, mut of_target) = (Vec::new(), Vec::new());
         self.each_pair(source, target, |stream| {
             let start = [forward.best.len(), backward.best.len()];
-            forward.read(stream, Direction::Forward, SoftPeak::new(self.readout, target_grid));
-            backward.read(stream, Direction::Backward, SoftPeak::new(self.readout, source_grid));
+            let (there, back) = (SoftPeak::new(self.readout, target_grid), SoftPeak::new(self.readout, source_grid));
+            of_source.extend(forward.read(stream, Direction::Forward, there, |row| also(row, target_grid)));
+            of_target.extend(backward.read(stream, Direction::Backward, back, |row| also(row, source_grid)));
             let (there, back) = (&forward.best[start[0]..], &backward.best[start[1]..]);
             forward.mutual.extend(mutual(there, back));
             backward.mutual.extend(mutual(back, there));
         });
-        DenseMatches {
+        let matches = DenseMatches {
             forward: forward.into_tensors([batch, source_grid.cells()], &device),
             backward: backward.into_tensors([batch, target_grid.cells()], &device),
-        }
+        };
+        (matches, [of_source, of_target])
     }
 
     /// The k best target cells of every source cell; the readout plays no part.
@@ -157,7 +187,7 @@ impl DenseMatch {
         for (source, target) in pairs {
             let source = Features::new(source, channels, source_grid);
             let target = Features::new(target, channels, target_grid);
-            visit(&Stream::new(source, target, self.mutual, self.keep_bytes));
+            visit(&Stream::new(source, target, self));
         }
     }
 }
@@ -172,7 +202,14 @@ struct Found {
 }
 
 impl Found {
-    fn read(&mut self, stream: &Stream<'_>, direction: Direction, soft_peak: SoftPeak) {
+    /// What `also` says of the rows comes back in their order.
+    fn read<T: Send>(
+        &mut self,
+        stream: &Stream<'_>,
+        direction: Direction,
+        soft_peak: SoftPeak,
+        also: impl Fn(&[f32]) -> T + Sync,
+    ) -> Vec<T> {
         let start = self.scores.len();
         let rows = stream.rows(
             direction,
@@ -180,17 +217,19 @@ impl Found {
             |_, row| {
                 let peak = largest(row);
                 let best = first(row, peak);
-                (best as i32, peak, soft_peak.point(row, best, peak))
+                (best as i32, peak, soft_peak.point(row, best, peak), also(row))
             },
         );
-        for (best, score, point) in rows {
+        let mut said = Vec::with_capacity(rows.len());
+        for (best, score, point, of_row) in rows {
             self.best.push(best);
             self.scores.push(score);
             self.points.extend(point);
+            said.push(of_row);
         }
         let highest = largest(&self.scores[start..]);
-        let share = |score: &f32| if highest < f32::MIN_POSITIVE { 0.0 } else { (score / highest).clamp(0.0, 1.0) };
-        self.confidence.extend(self.scores[start..].iter().map(share));
+        self.confidence.extend(self.scores[start..].iter().map(|score| share(*score, highest)));
+        said
     }
 
     fn into_tensors(self, [batch, cells]: [usize; 2], device: &burn::tensor::Device) -> CellMatches {
@@ -203,6 +242,11 @@ impl Found {
             mutual: Tensor::from_data(TensorData::new(self.mutual, shape), device),
         }
     }
+}
+
+/// A row's largest score over the largest of the pair.
+fn share(score: f32, highest: f32) -> f32 {
+    if highest < f32::MIN_POSITIVE { 0.0 } else { (score / highest).clamp(0.0, 1.0) }
 }
 
 fn mutual(there: &[i32], back: &[i32]) -> impl Iterator<Item = i32> {

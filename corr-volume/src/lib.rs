@@ -17,8 +17,8 @@
 //! Points are `(x, y)`. In *cell coordinates* integers are cell centres, x counts columns and y rows; in pixels the centre
 //! of the top-left pixel is `(0, 0)`. Cells are numbered row by row.
 //!
-//! [`DenseMatch`] is steps 2 to 4 at once, for every cell of both images and without a volume: on the host, or, with the
-//! feature `wgpu`, by kernels of its own (module `gpu`) where features are on a GPU.
+//! [`DenseMatch`] is steps 2 to 4 at once and without a volume, for every cell of both images or for points: on the host, or,
+//! with the feature `wgpu`, by kernels of its own (module `gpu`) where features are on a GPU and whole cells are asked.
 //!
 //! This crate reads no files other than weights, chooses no device and trains nothing.
 //!

@@ -29,10 +29,19 @@ fn random(seed: u64, batch: usize, channels: usize, grid: Grid) -> Tensor<4> {
 /// Points, scores, confidences and best cells of one direction.
 type Composed = (Vec<f32>, Vec<f32>, Vec<f32>, Vec<i32>);
 
+/// The scores that are read.
+fn volume_of(source: &Tensor<4>, target: &Tensor<4>, config: DenseMatch) -> CorrVolume {
+    let volume = CorrVolume::cosine(source.clone(), target.clone());
+    match config {
+        DenseMatch { mutual: true, .. } => soft_mutual(&volume),
+        DenseMatch { signed: true, .. } => volume,
+        _ => volume.relu(),
+    }
+}
+
 /// What [`DenseMatch`] promises, by way of the volume.
 fn composed(source: &Tensor<4>, target: &Tensor<4>, config: DenseMatch) -> [Composed; 2] {
-    let volume = CorrVolume::cosine(source.clone(), target.clone()).relu();
-    let volume = if config.mutual { soft_mutual(&volume) } else { volume };
+    let volume = volume_of(source, target, config);
     [volume.clone(), volume.transpose()].map(|volume| {
         let answers = config.readout.read_cells(&volume);
         let (scores, best) = volume.values().max_dim_with_indices(2);
@@ -83,6 +92,31 @@ fn check(source: &Tensor<4>, target: &Tensor<4>, config: DenseMatch) {
     assert_eq!(indices(found.forward.mutual.clone()), mutual);
 }
 
+/// Points in quarters of a cell. Rows in which two cells are equal but for rounding, so that either may be the peak, are not
+/// compared, nor are those whose peak is what rounding has left.
+fn check_at(source: &Tensor<4>, target: &Tensor<4>, config: DenseMatch, quarters: &[(i8, i8)]) {
+    let batch = source.dims()[0];
+    let places: Vec<f32> = quarters.iter().flat_map(|(x, y)| [f32::from(*x) / 4.0, f32::from(*y) / 4.0]).collect();
+    let shape = [batch, quarters.len(), 2];
+    let points = || Tensor::<3>::from_data(TensorData::new(places.repeat(batch), shape), &Device::flex());
+    let volume = volume_of(source, target, config);
+    let wanted = config.readout.read(&volume, points());
+    let found = config.read_at(source.clone(), target.clone(), points());
+    assert_eq!((found.points.dims(), found.confidence.dims()), (shape, [batch, quarters.len()]));
+    assert_close("confidence", &numbers(found.confidence), &numbers(wanted.confidence), 1e-5);
+    let sharpness = if let Readout::Kernel { beta, .. } = config.readout { (beta / 50.0).max(1.0) as f32 } else { 1.0 };
+    let rows = numbers(volume.sample_rows(points()));
+    let (found, wanted) = (numbers(found.points), numbers(wanted.points));
+    let pairs = found.chunks_exact(2).zip(wanted.chunks_exact(2));
+    for ((found, wanted), row) in pairs.zip(rows.chunks_exact(volume.target().cells())) {
+        let peak = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let alone = row.iter().filter(|score| **score >= peak - 1e-5 * peak.abs()).count() == 1;
+        if alone && (peak.abs() > 1e-3 || peak == 0.0) {
+            assert_close("coordinate", found, wanted, 2e-5 * sharpness);
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
@@ -91,14 +125,30 @@ proptest! {
         seed in any::<u64>(),
         (batch, channels) in (1..4_usize, 1..20_usize),
         (a, b) in ((1..14_usize, 1..14_usize), (1..14_usize, 1..14_usize)),
-        mutual in any::<bool>(),
+        (mutual, signed) in (any::<bool>(), any::<bool>()),
         keep in any::<bool>(),
         which in 0..READOUTS.len(),
     ) {
         let source = random(seed, batch, channels, Grid::new(a.0, a.1));
         let target = random(seed ^ 1, batch, channels, Grid::new(b.0, b.1));
         let keep_bytes = if keep { 1 << 22 } else { 0 };
-        check(&source, &target, DenseMatch { mutual, readout: READOUTS[which], keep_bytes });
+        check(&source, &target, DenseMatch { mutual, signed, readout: READOUTS[which], keep_bytes });
+    }
+
+    /// Also beyond the outermost cells, on cell centres, and on the lines between them.
+    #[test]
+    fn points_between_cells_are_read_as_from_the_volume(
+        seed in any::<u64>(),
+        (batch, channels) in (1..3_usize, 1..20_usize),
+        (a, b) in ((1..9_usize, 1..9_usize), (1..9_usize, 1..9_usize)),
+        (mutual, signed) in (any::<bool>(), any::<bool>()),
+        places in proptest::collection::vec((-4..40_i8, -4..40_i8), 1..6),
+        which in 0..READOUTS.len(),
+    ) {
+        let source = random(seed, batch, channels, Grid::new(a.0, a.1));
+        let target = random(seed ^ 1, batch, channels, Grid::new(b.0, b.1));
+        let config = DenseMatch { mutual, signed, readout: READOUTS[which], ..DenseMatch::default() };
+        check_at(&source, &target, config, &places);
     }
 
     #[test]
@@ -156,6 +206,8 @@ fn without_a_positive_score_the_answers_are_those_of_the_readout_and_unsure() {
     for readout in READOUTS {
         for (up, down) in [(&up, &down), (&up, &down.clone().mul_scalar(0.0))] {
             check(up, down, DenseMatch { readout, ..DenseMatch::default() });
+            check(up, down, DenseMatch::unfiltered(readout));
+            check_at(up, down, DenseMatch::unfiltered(readout), &[(0, 0), (3, 5), (12, 8)]);
             let found = DenseMatch { readout, ..DenseMatch::default() }.read(up.clone(), down.clone());
             assert!(numbers(found.forward.confidence).iter().all(|confidence| *confidence == 0.0));
         }
@@ -198,4 +250,27 @@ fn the_number_of_threads_leaves_no_trace() {
 fn more_matches_than_cells_are_refused() {
     let maps = random(1, 1, 2, Grid::new(3, 4));
     DenseMatch::default().top(maps.clone(), maps, 13);
+}
+
+#[test]
+fn every_row_of_either_image_is_shown_once_and_in_order() {
+    let (source, target) = (random(9, 2, 6, Grid::new(3, 4)), random(10, 2, 6, Grid::new(5, 2)));
+    let config = DenseMatch::unfiltered(Readout::Hard);
+    let volume = CorrVolume::cosine(source.clone(), target.clone());
+    let (matches, rows) = config.read_rows(source.clone(), target.clone(), |row, grid| (row.to_vec(), grid));
+    for ((volume, rows), found) in
+        [volume.clone(), volume.transpose()].iter().zip(rows).zip([matches.forward, matches.backward])
+    {
+        assert!(rows.iter().all(|(_, grid)| *grid == volume.target()));
+        let shown: Vec<f32> = rows.into_iter().flat_map(|(row, _)| row).collect();
+        assert_close("score", &shown, &numbers(volume.values()), 1e-6);
+        assert_close("coordinate", &numbers(found.points), &numbers(config.readout.read_cells(volume).points), 0.0);
+    }
+}
+
+#[test]
+#[should_panic(expected = "points of shape [1, n, 2] are wanted, got [2, 3, 2]")]
+fn points_of_another_batch_are_refused() {
+    let maps = random(1, 1, 2, Grid::new(3, 4));
+    DenseMatch::default().read_at(maps.clone(), maps, Tensor::zeros([2, 3, 2], &Device::flex()));
 }

@@ -133,6 +133,31 @@ fn random_features_are_read_alike() {
     }
 }
 
+/// There the volume is made, as negative scores are read: what comes out is the same.
+#[test]
+fn points_between_cells_and_negative_scores_are_read_alike() {
+    let (Some(device), cpu) = (gpu(), Device::flex()) else { return };
+    let (source, target) = (Features::random([2, 20, 7, 9], 1), Features::random([2, 20, 5, 13], 78));
+    let points =
+        |device: &Device| Tensor::from_data(TensorData::new(vec![1.5f32, 0.25, 8.0, 6.0].repeat(2), [2, 2, 2]), device);
+    for readout in READOUTS {
+        for config in [DenseMatch { readout, ..DenseMatch::default() }, DenseMatch::unfiltered(readout)] {
+            let at = |device: &Device| {
+                let answers = config.read_at(source.on(device), target.on(device), points(device));
+                [numbers(answers.points), numbers(answers.confidence)].concat()
+            };
+            for (found, wanted) in at(&device).iter().zip(at(&cpu)) {
+                assert!((found - wanted).abs() <= 1e-3, "{config:?}: {found}, wanted {wanted}");
+            }
+            let [found, wanted] =
+                [&device, &cpu].map(|on| numbers_of(&config.read(source.on(on), target.on(on)).forward));
+            for (found, wanted) in found.concat().iter().zip(wanted.concat()) {
+                assert!((found - wanted).abs() <= 1e-3, "{config:?}: {found}, wanted {wanted}");
+            }
+        }
+    }
+}
+
 #[test]
 fn the_lower_of_equal_cells_wins() {
     // Halves: all sums are exact, so that equal features have equal scores on every device.

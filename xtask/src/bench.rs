@@ -22,6 +22,8 @@ use processes::{Ours, Torch};
 use sweep::{SIDES, Size, Sweep, side_of};
 use table::{Row, table};
 use timing::median;
+#[cfg(test)]
+pub use untrained::Untrained;
 
 /// Rounds in which this program and PyTorch take turns.
 const ROUNDS: usize = 5;

@@ -1,5 +1,6 @@
 //! What a trained run says of an image, and of a pair: the library behind `eval`, `match` and validation.
 
+use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -7,7 +8,9 @@ use std::sync::Arc;
 use anyhow::{Result, bail};
 use burn::module::Module;
 use burn::tensor::Tensor;
-use corr_volume::{BackboneName, BatchNormMode, CorrVolume, Grid, Readout, hyperpixel, l2_normalise};
+use corr_volume::{
+    Answers, BackboneName, BatchNormMode, CorrVolume, DenseMatch, Grid, Readout, hyperpixel, l2_normalise,
+};
 use refine_cascade::{VoteConfig, vote};
 
 use crate::config::TrainConfig;
@@ -60,8 +63,10 @@ pub enum Method {
     RawHard,
     /// The raw affinity.
     Raw,
-    /// The raw affinity, voted.
+    /// The raw affinity, voted in full, as labels are made from it.
     RawVoted,
+    /// The raw affinity, voted and read exactly as a student's voted volume is: what [`Method::StageVoted`] has to beat.
+    RawSmoothed,
     /// Student k, from 1.
     Stage(usize),
     /// Student k's volume, voted.
@@ -76,7 +81,7 @@ impl Method {
 
     /// The methods that a run of `stages` students is scored by.
     pub fn all(stages: usize) -> Vec<Method> {
-        let mut methods = vec![Method::RawHard, Method::Raw, Method::RawVoted];
+        let mut methods = vec![Method::RawHard, Method::Raw, Method::RawVoted, Method::RawSmoothed];
         methods.extend((1..=stages).map(Method::Stage));
         methods.push(Method::StageVoted(stages));
         methods
@@ -109,14 +114,21 @@ impl Method {
 
     /// Its name in tables and JSON.
     pub fn name(self) -> String {
+        self.to_string()
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Method::Rgb => "raw-rgb".to_owned(),
-            Method::Untrained => "untrained".to_owned(),
-            Method::RawHard => "raw-hard".to_owned(),
-            Method::Raw => "raw".to_owned(),
-            Method::RawVoted => "raw-voted".to_owned(),
-            Method::Stage(stage) => format!("stage-{stage}"),
-            Method::StageVoted(stage) => format!("stage-{stage}-voted"),
+            Method::Rgb => f.write_str("raw-rgb"),
+            Method::Untrained => f.write_str("untrained"),
+            Method::RawHard => f.write_str("raw-hard"),
+            Method::Raw => f.write_str("raw"),
+            Method::RawVoted => f.write_str("raw-voted"),
+            Method::RawSmoothed => f.write_str("raw-smoothed"),
+            Method::Stage(stage) => write!(f, "stage-{stage}"),
+            Method::StageVoted(stage) => write!(f, "stage-{stage}-voted"),
         }
     }
 }
@@ -124,21 +136,31 @@ impl Method {
 impl FromStr for Method {
     type Err = String;
 
+    /// A name as [`Method::name`] gives it. A run may have fewer students, or no such baselines.
     fn from_str(text: &str) -> Result<Self, String> {
-        let named = [Method::Rgb, Method::Untrained, Method::RawHard, Method::Raw, Method::RawVoted];
-        let stage = || {
-            let number = text.strip_prefix("stage-")?;
-            match number.strip_suffix("-voted") {
-                Some(number) => number.parse().ok().map(Method::StageVoted),
-                None => number.parse().ok().map(Method::Stage),
-            }
-        };
-        let found = named.into_iter().find(|method| method.name() == text).or_else(stage);
-        found.filter(|method| method.name() == text).ok_or_else(|| {
-            let names = named.map(Method::name).join(", ");
-            format!("no method is called {text:?}; there are {names}, stage-N and stage-N-voted, N from 1")
+        let plain =
+            [Method::Rgb, Method::Untrained, Method::RawHard, Method::Raw, Method::RawVoted, Method::RawSmoothed];
+        if let Some(method) = plain.into_iter().find(|method| method.name() == text) {
+            return Ok(method);
+        }
+        let stage = text.strip_prefix("stage-").and_then(|rest| {
+            let (number, voted) = rest.strip_suffix("-voted").map_or((rest, false), |number| (number, true));
+            let number = number.parse().ok().filter(|number: &usize| *number > 0)?;
+            Some(if voted { Method::StageVoted(number) } else { Method::Stage(number) })
+        });
+        // `+2` and `02` are numbers too.
+        stage.filter(|method| method.name() == text).ok_or_else(|| {
+            let names: Vec<String> = plain.iter().map(Method::to_string).collect();
+            format!("{text:?} is no method; there are {}, stage-N and stage-N-voted", names.join(", "))
         })
     }
+}
+
+/// What a method compares, how the volume of it is voted, where it is, and how it is read.
+struct Recipe<'d> {
+    features: [&'d Tensor<4>; 2],
+    vote: Option<&'d VoteConfig>,
+    readout: Readout,
 }
 
 impl<'a> Describer<'a> {
@@ -195,45 +217,134 @@ impl<'a> Describer<'a> {
     ///
     /// If the method's stage is not one of the run's, or a baseline is asked for that the run has not.
     pub fn volume(&self, source: &Description, target: &Description, method: Method) -> (CorrVolume, Readout) {
-        let of = |a: &Tensor<4>, b: &Tensor<4>| CorrVolume::cosine(a.clone(), b.clone());
-        let voted =
-            |volume: &CorrVolume, config: &VoteConfig| vote(volume, source.mask.clone(), target.mask.clone(), config);
+        let Recipe { features, vote: voting, readout } = self.recipe(source, target, method);
+        let volume = CorrVolume::cosine(features[0].clone(), features[1].clone());
+        let volume = match voting {
+            Some(config) => vote(&volume, source.mask.clone(), target.mask.clone(), config),
+            None => volume,
+        };
+        (volume, readout)
+    }
+
+    /// Where `points` of the source, `[1, n, 2]` in its cells, lie in the target, in its cells: the readout of
+    /// [`Describer::volume`], which is not made where nothing votes it.
+    ///
+    /// # Panics
+    ///
+    /// As [`Describer::volume`].
+    pub fn answers(&self, source: &Description, target: &Description, points: Tensor<3>, method: Method) -> Answers {
+        let Recipe { features, vote: voting, readout } = self.recipe(source, target, method);
+        if voting.is_some() {
+            let (volume, readout) = self.volume(source, target, method);
+            return readout.read(&volume, points);
+        }
+        DenseMatch::unfiltered(readout).read_at(features[0].clone(), features[1].clone(), points)
+    }
+
+    fn recipe<'d>(&'d self, source: &'d Description, target: &'d Description, method: Method) -> Recipe<'d> {
         let student = &self.config.student;
-        let readout = self.config.student.readout;
-        let baselines = |of: &'_ Description| match of.baselines.clone() {
+        let baselines = |of: &'d Description| match &of.baselines {
             Some(baselines) => baselines,
             None => panic!("{method:?} is asked of a run whose backbone was not learnt from scratch"),
         };
-        match method {
-            Method::Rgb => (of(&baselines(source).colours, &baselines(target).colours), readout),
-            Method::Untrained => (of(&baselines(source).untrained, &baselines(target).untrained), readout),
-            Method::RawHard => (of(&source.raw, &target.raw), Readout::Hard),
-            Method::Raw => (of(&source.raw, &target.raw), readout),
-            Method::RawVoted => (voted(&of(&source.raw, &target.raw), &self.config.vote), readout),
-            Method::Stage(stage) => (of(&source.stages[stage - 1], &target.stages[stage - 1]), readout),
-            Method::StageVoted(stage) => {
-                let volume = of(&source.stages[stage - 1], &target.stages[stage - 1]);
-                (voted(&volume, &student.vote), student.voted_readout)
-            }
-        }
+        let features = |of: &'d Description| match method {
+            Method::Rgb => &baselines(of).colours,
+            Method::Untrained => &baselines(of).untrained,
+            Method::RawHard | Method::Raw | Method::RawVoted | Method::RawSmoothed => &of.raw,
+            Method::Stage(stage) | Method::StageVoted(stage) => &of.stages[stage - 1],
+        };
+        let (vote, readout) = match method {
+            Method::RawHard => (None, Readout::Hard),
+            Method::RawVoted => (Some(&self.config.vote), student.readout),
+            Method::RawSmoothed | Method::StageVoted(_) => (Some(&student.vote), student.voted_readout),
+            Method::Rgb | Method::Untrained | Method::Raw | Method::Stage(_) => (None, student.readout),
+        };
+        Recipe { features: [features(source), features(target)], vote, readout }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::{Device, Distribution, TensorData};
+    use corr_volume::resize_bilinear;
+
     use super::*;
+    use crate::bench::Untrained;
+    use crate::train::small_run::generator;
 
     #[test]
-    fn a_method_is_known_by_its_name_and_a_run_has_those_of_its_stages() {
-        let config = TrainConfig::default();
-        let stages = config.student.stages;
-        let voted = (1..=stages).map(Method::StageVoted);
-        for method in [Method::Rgb, Method::Untrained].into_iter().chain(Method::all(stages)).chain(voted) {
+    fn a_name_is_read_as_it_is_written_and_nothing_else_is() {
+        let mut methods = vec![Method::Rgb, Method::Untrained, Method::StageVoted(1), Method::Stage(12)];
+        methods.extend(Method::all(3));
+        for method in methods {
             assert_eq!(method.name().parse(), Ok(method));
         }
-        for wrong in ["", "stage", "stage-", "stage-x", "stage-1-", "stage-01", "stage-+1", "Raw", "raw-", "stage--1"] {
-            assert!(wrong.parse::<Method>().unwrap_err().contains("stage-N-voted"), "{wrong}");
+        for text in ["", "stage", "stage-", "stage-0", "stage-+1", "stage-01", "stage-1-vote", "Raw", "raw-smooth"] {
+            let message = text.parse::<Method>().unwrap_err();
+            assert!(message.contains("raw-smoothed, stage-N and stage-N-voted"), "{message}");
         }
+    }
+
+    /// Two images' descriptions with features as smooth as a network's: neighbouring cells look alike.
+    fn described(untrained: &Untrained) -> [Description; 2] {
+        let (grid, device) = (untrained.grid(), Device::flex());
+        device.seed(3);
+        let features = || {
+            let coarse = Tensor::random([1, 24, 5, 5], Distribution::Normal(0.0, 1.0), &device);
+            l2_normalise(resize_bilinear(coarse, grid))
+        };
+        [(); 2].map(|()| Description {
+            raw: features(),
+            baselines: Some(Baselines { colours: features(), untrained: features() }),
+            stages: (0..untrained.config.student.stages).map(|_| features()).collect(),
+            mask: Tensor::ones([1, grid.height, grid.width], &device),
+        })
+    }
+
+    #[test]
+    fn every_method_answers_as_its_volume_is_read() {
+        let _generator = generator();
+        let mut untrained = Untrained::new().unwrap();
+        let [source, target] = described(&untrained);
+        let mut methods = vec![Method::Rgb, Method::Untrained, Method::StageVoted(1)];
+        methods.extend(Method::all(untrained.config.student.stages));
+        let places = [3.0, 4.0, 7.25, 11.5, -2.0, 30.0, 18.9, 0.3];
+        let points = || Tensor::<3>::from_data(TensorData::new(places.to_vec(), [1, 4, 2]), &Device::flex());
+        let describer = untrained.describer();
+        for method in methods {
+            let (volume, readout) = describer.volume(&source, &target, method);
+            let wanted = readout.read(&volume, points());
+            let found = describer.answers(&source, &target, points(), method);
+            let numbers = |tensor: TensorData| tensor.try_into_vec::<f32>().unwrap();
+            let found = [found.points.into_data(), found.confidence.into_data()].map(numbers).concat();
+            let wanted = [wanted.points.into_data(), wanted.confidence.into_data()].map(numbers).concat();
+            for (found, wanted) in found.iter().zip(&wanted) {
+                assert!((found - wanted).abs() < 1e-3, "{method}: {found}, wanted {wanted}");
+            }
+        }
+    }
+
+    #[test]
+    fn raw_features_are_smoothed_exactly_as_a_student_of_the_same_features_is_voted() {
+        let _generator = generator();
+        let mut untrained = Untrained::new().unwrap();
+        let [mut source, mut target] = described(&untrained);
+        for described in [&mut source, &mut target] {
+            described.stages[0] = described.raw.clone();
+        }
+        let describer = untrained.describer();
+        let [(smoothed, one), (voted, other)] =
+            [Method::RawSmoothed, Method::StageVoted(1)].map(|method| describer.volume(&source, &target, method));
+        assert_eq!(one, other);
+        assert_eq!(smoothed.values().into_data(), voted.values().into_data());
+        let (in_full, _) = describer.volume(&source, &target, Method::RawVoted);
+        assert_ne!(in_full.values().into_data(), voted.values().into_data());
+    }
+
+    #[test]
+    fn a_run_has_the_methods_of_its_stages() {
+        let config = TrainConfig::default();
+        let stages = config.student.stages;
         assert!(Method::best(&config).check(&config).is_ok());
         for missing in [Method::Stage(0), Method::StageVoted(stages + 1), Method::Rgb] {
             let message = missing.check(&config).unwrap_err().to_string();

@@ -2,6 +2,7 @@
 
 mod figure;
 mod plan;
+mod setting;
 mod table;
 mod work;
 

@@ -14,4 +14,4 @@ pub use labels::read_labels;
 pub use learner::{Learner, LearnerState};
 pub use pairs::{PairCount, TrainingPairs, read_training_pairs};
 pub use session::{load_state, save_state};
-pub use settings::{MatcherName, MatcherSettings};
+pub use settings::{MatcherName, MatcherSettings, Phase};

@@ -163,18 +163,16 @@ pub fn match_points(
     points: &[[f32; 2]],
     method: Method,
 ) -> Result<(Vec<[f32; 2]>, Vec<f32>)> {
-    let (volume, readout) = describer.volume(source, target, method);
     let input = describer.extractor.layout.input as u32;
     let frame = |size: (u32, u32)| Frame::stretched(size, (input, input));
-    let grid: Grid = volume.source();
-    let cells: Vec<f32> = points.iter().flat_map(|&point| frame(source_size).to_cells(grid, point)).collect();
-    let data = TensorData::new(cells, [1, points.len(), 2]);
-    let answers = readout.read(&volume, Tensor::from_data(data, &volume.values().device()));
+    let grids = [source, target].map(|description| Grid::of(&description.raw));
+    let cells: Vec<f32> = points.iter().flat_map(|&point| frame(source_size).to_cells(grids[0], point)).collect();
+    let cells = Tensor::from_data(TensorData::new(cells, [1, points.len(), 2]), &source.raw.device());
+    let answers = describer.answers(source, target, cells, method);
     let read = |data: TensorData| {
         data.try_into_vec::<f32>().map_err(|error| anyhow::anyhow!("the device answered with no f32: {error:?}"))
     };
     let found = read(answers.points.into_data())?;
-    let found =
-        found.as_chunks::<2>().0.iter().map(|&cell| frame(target_size).from_cells(volume.target(), cell)).collect();
+    let found = found.as_chunks::<2>().0.iter().map(|&cell| frame(target_size).from_cells(grids[1], cell)).collect();
     Ok((found, read(answers.confidence.into_data())?))
 }

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
+use super::DenseMatch;
 use crate::product::{Matrix, multiply};
 use crate::{Grid, mutual, vectorised};
 
@@ -49,9 +50,9 @@ pub(super) enum Direction {
     Backward,
 }
 
-/// Rows of `max(0, ⟨s_i, t_j⟩)`, softly mutual if wished, made when they are asked for.
+/// Rows of `max(0, ⟨s_i, t_j⟩)`, softly mutual or with their negative scores if wished, made when they are asked for.
 ///
-/// A pair whose volume takes no more than the bytes given is multiplied once and kept; a larger one is multiplied anew
+/// A pair whose volume takes no more than [`DenseMatch::keep_bytes`] is multiplied once and kept; a larger one is multiplied anew
 /// for every pass. No result depends on the number of threads: rows are computed whole, and what crosses bands are
 /// maxima.
 pub(super) struct Stream<'a> {
@@ -59,6 +60,7 @@ pub(super) struct Stream<'a> {
     target: Features<'a>,
     kept: Option<Vec<f32>>,
     mutual: Option<Mutual>,
+    signed: bool,
 }
 
 /// `1 / (maximum + ε)` of every row and of every column.
@@ -68,10 +70,10 @@ struct Mutual {
 }
 
 impl<'a> Stream<'a> {
-    pub(super) fn new(source: Features<'a>, target: Features<'a>, mutual: bool, keep_bytes: usize) -> Self {
-        let mut stream = Self { source, target, kept: None, mutual: None };
+    pub(super) fn new(source: Features<'a>, target: Features<'a>, config: &DenseMatch) -> Self {
+        let mut stream = Self { source, target, kept: None, mutual: None, signed: config.signed };
         let (rows, columns) = (source.grid.cells(), target.grid.cells());
-        if rows * columns * size_of::<f32>() <= keep_bytes {
+        if rows * columns * size_of::<f32>() <= config.keep_bytes {
             let stride = columns + PADDING;
             let mut kept = vec![0.0; rows * stride];
             let band = band_rows(rows, columns);
@@ -81,7 +83,7 @@ impl<'a> Stream<'a> {
             });
             stream.kept = Some(kept);
         }
-        if mutual {
+        if config.mutual {
             stream.mutual = Some(stream.maxima());
         }
         stream
@@ -102,6 +104,7 @@ impl<'a> Stream<'a> {
                     for (row, index) in band.chunks_exact_mut(columns).zip(rows.clone()) {
                         match scales {
                             Some((own, other)) => filter(row, own[index], other),
+                            None if self.signed => {}
                             None => relu(row),
                         }
                         results.push(visit(index, row));

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicUsize;
 
 use anyhow::Result;
 use burn::module::Module;
@@ -11,15 +12,18 @@ use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use corr_volume::{BackboneConfig, BackboneName, CorrVolume, DenseMatch, l2_normalise, soft_mutual};
 use eval::{KeyPointImage, PairSelection, Protocol, score_pair};
+use pseudo_label::{Calibrator, ConsistencyConfig};
 use refine_cascade::{
     AdapterConfig, CascadeConfig, LabelConfig, Labels, StageLosses, StudentLossConfig, VoteConfig, labels, vote,
 };
+use sc_imagenet::ImageSource;
 use sc_imagenet::drawn::{DrawnConfig, draw};
 
 use super::inputs::{Inputs, SEED, upload};
 use super::untrained::Untrained;
 use crate::config::BackboneSection;
 use crate::describe::Description;
+use crate::label::{LabelSettings, Labeller, blocks};
 use crate::score::match_points;
 
 /// One run of an operation; it is called again and again.
@@ -122,9 +126,9 @@ pub const OPERATIONS: &[Operation] = &[
     },
     Operation {
         name: "label/images",
-        about: "features in memory to labels: 4 partners, matched both ways, voted, calibrated",
+        about: "JPEG files to labels, as `label` does it: described, matched with 4 partners both ways, voted, judged",
         rival: None,
-        items: Some((1, "images")),
+        items: Some((BLOCK, "images")),
         prepare: label_images,
     },
 ];
@@ -149,8 +153,8 @@ const IMAGES: usize = 8;
 const KEY_POINTS: usize = 10;
 /// Pixels a side of the images that are matched and scored.
 const PIXELS: u32 = 480;
-/// Partners that an image is labelled with.
-const PARTNERS: usize = 4;
+/// Images of the block that is labelled: enough for each to have all of its partners.
+const BLOCK: usize = 8;
 
 /// Volume, mutual filter, both directions' points and confidences, from features that are not yet of unit length.
 pub fn readout(batch: usize, side: usize) -> Result<Run> {
@@ -235,13 +239,10 @@ fn backbone() -> Result<Run> {
 
 fn match_files() -> Result<Run> {
     let folder = tempfile::tempdir()?;
-    let config = DrawnConfig { size: PIXELS, seed: SEED, ..DrawnConfig::default() };
-    for index in 0..2 {
-        draw(0, index, &config).image.save(folder.path().join(format!("{index}.jpg")))?;
-    }
+    let files = drawn_files(folder.path(), 2)?;
     let mut untrained = Untrained::new()?;
     Ok(Box::new(move || {
-        let files = [folder.path().join("0.jpg"), folder.path().join("1.jpg")];
+        let _files = &folder;
         black_box(untrained.match_files([&files[0], &files[1]], (PIXELS, PIXELS))?);
         Ok(())
     }))
@@ -281,22 +282,49 @@ fn eval_pairs() -> Result<Run> {
 }
 
 fn label_images() -> Result<Run> {
-    let (mut inputs, untrained) = (Inputs::new(), Untrained::new()?);
-    let (channels, side) = (untrained.channels(), untrained.grid().width);
-    let (image, image_mask) = (inputs.unit_features(1, channels, side), inputs.mask(1, side));
-    let partners = inputs.unit_features(PARTNERS, channels, side);
-    let partner_masks = inputs.mask(PARTNERS, side);
-    let config = untrained.config;
+    let folder = tempfile::tempdir()?;
+    drawn_files(&folder.path().join("drawn"), BLOCK)?;
+    let source = ImageSource::open(folder.path(), &[])?;
+    let matcher = Untrained::new()?.into_matcher();
+    // Nothing is rejected: a network that has learnt nothing would be spared the choice of key points.
+    let consistency = ConsistencyConfig {
+        cycle: false,
+        peaked: false,
+        mask: false,
+        partners: 0.0,
+        least_cells: 1,
+        least_blocks: 1,
+        ..ConsistencyConfig::default()
+    };
+    let settings = LabelSettings { val_share: 0.0, consistency, ..LabelSettings::default() };
+    let blocks = blocks(&source, &settings);
     Ok(Box::new(move || {
-        let masks = (image_mask.clone().repeat_dim(0, PARTNERS), partner_masks.clone());
-        let images = image.clone().repeat_dim(0, PARTNERS);
-        let volume = cosine(&images, &partners).relu();
-        let dense = DenseMatch { mutual: false, readout: config.student.readout, ..DenseMatch::default() };
-        black_box(dense.read(images, partners.clone()));
-        let voted = vote(&volume, masks.0.clone(), masks.1.clone(), &config.vote);
-        black_box((labels(&voted, masks.0, &config.labels), labels(&voted.transpose(), masks.1, &config.labels)));
+        let _files = &folder;
+        let labeller = Labeller {
+            source: &source,
+            matcher: &matcher,
+            settings: &settings,
+            calibrator: &Calibrator::Uncalibrated,
+            workers: rayon::current_num_threads(),
+            described: &AtomicUsize::new(0),
+        };
+        for block in &blocks {
+            black_box(labeller.label(block)?);
+        }
         Ok(())
     }))
+}
+
+/// So many drawn objects of one class as JPEG files in a new folder.
+fn drawn_files(folder: &Path, count: usize) -> Result<Vec<PathBuf>> {
+    std::fs::create_dir_all(folder)?;
+    let config = DrawnConfig { size: PIXELS, seed: SEED, ..DrawnConfig::default() };
+    let save = |index: usize| {
+        let path = folder.join(format!("{index}.jpg"));
+        draw(0, index as u64, &config).image.save(&path)?;
+        Ok(path)
+    };
+    (0..count).map(save).collect()
 }
 
 fn cosine(source: &Tensor<4>, target: &Tensor<4>) -> CorrVolume {

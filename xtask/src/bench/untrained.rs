@@ -12,6 +12,7 @@ use crate::config::TrainConfig;
 use crate::describe::{Describer, Description, Method};
 use crate::foreground::Foregrounds;
 use crate::images::Extractor;
+use crate::label::Matcher;
 use crate::network::{Layout, Network};
 use crate::score::match_points;
 
@@ -45,6 +46,12 @@ impl Untrained {
     /// A describer of the network.
     pub fn describer(&mut self) -> Describer<'_> {
         Describer::new(&self.extractor, &mut self.foregrounds, &self.network, &self.config)
+    }
+
+    /// What `label` asks, of a single class.
+    pub fn into_matcher(self) -> Matcher {
+        let Untrained { config, network, extractor, foregrounds } = self;
+        Matcher::of_parts(network, extractor, foregrounds, config, vec!["drawn".to_owned()])
     }
 
     /// The hyperpixel's grid.

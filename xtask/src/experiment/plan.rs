@@ -8,9 +8,16 @@ use clap::ValueEnum;
 use eval::{BenchmarkName, BenchmarkSplit, Protocol};
 use serde::{Deserialize, Serialize};
 
+use super::setting::Setting;
 use crate::config::{Range, above_zero, check_ranges, load_over, within};
-use crate::matchers::{MatcherName, MatcherSettings, PairCount};
+use crate::matchers::{MatcherName, MatcherSettings, PairCount, Phase};
 use crate::short_hash::short_hash;
+
+/// What the beginning is called that has seen nothing: neither labels nor key points.
+pub const UNTRAINED: &str = "untrained";
+
+/// Part of a cell's identity: another rule of how long cells learn makes other cells.
+const BUDGET_RULE: &str = "as long without labels as with them; every pair once";
 
 /// The file of an experiment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,7 +27,8 @@ pub struct Plan {
     pub name: String,
     /// The matchers. Those that do not learn have a row of their own.
     pub matchers: Vec<MatcherName>,
-    /// What matchers begin with: `none`, or a name of `labels`.
+    /// What matchers begin with: a name of `labels`, or no label: `none`, and `none-NAME` for a further one with settings of
+    /// its own.
     pub inits: Vec<String>,
     /// Numbers of key-point pairs, `0` to so many, or `all`.
     pub pairs: Vec<String>,
@@ -30,7 +38,8 @@ pub struct Plan {
     pub benchmark: BenchmarkPlan,
     /// Folders of labels, `NAME=DIR` each; a name may come several times.
     pub labels: Vec<String>,
-    /// Settings of all matchers, `key=value`, and of one, `MATCHER:key=value`.
+    /// Settings of all matchers, `key=value`, of one, `MATCHER:key=value`, and of one beginning of it,
+    /// `MATCHER/INIT:key=value`; `*` is every matcher.
     pub settings: Vec<String>,
 }
 
@@ -96,7 +105,23 @@ pub struct Cell {
     pub seed: u64,
 }
 
+/// Whether what begins so has seen no label.
+pub(super) fn sees_no_label(init: &str) -> bool {
+    init == "none" || init.starts_with("none-")
+}
+
 impl Cell {
+    /// Whether it learns from no label.
+    pub fn sees_no_label(&self) -> bool {
+        sees_no_label(&self.init)
+    }
+
+    /// What it begins with, as tables and figures say it: what has parameters and has learned from nothing is untrained.
+    pub fn begins_with(&self) -> &str {
+        let untrained = self.matcher.learns() && self.sees_no_label() && self.pairs == Some(0);
+        if untrained { UNTRAINED } else { &self.init }
+    }
+
     /// The pairs as they are written.
     pub fn pairs_name(&self) -> String {
         PairCount(self.pairs).to_string()
@@ -120,7 +145,7 @@ impl Plan {
         Ok(plan)
     }
 
-    fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         check_ranges(self, &ranges())?;
         for (name, empty) in [
             ("matchers", self.matchers.is_empty()),
@@ -159,11 +184,18 @@ impl Plan {
             if init.is_empty() || init.contains(odd) {
                 bail!("`inits`: {init:?} is no name; letters, digits and - are");
             }
-            if init != "none" {
+            if !sees_no_label(init) {
                 self.folders_of(init)?;
             }
         }
-        self.matchers.iter().try_for_each(|&matcher| self.settings_of(matcher).map(drop))
+        if let Some(name) = self.labels_by_name()?.into_keys().find(|name| sees_no_label(name) || *name == UNTRAINED) {
+            bail!("`labels`: what begins with {name:?} has seen no label; choose another name");
+        }
+        self.check_whose_settings()?;
+        for &matcher in &self.matchers {
+            self.inits.iter().try_for_each(|init| self.settings_of(matcher, init).map(drop))?;
+        }
+        Ok(())
     }
 
     /// The counts of `pairs`.
@@ -203,7 +235,7 @@ impl Plan {
             .transpose()
     }
 
-    fn labels_by_name(&self) -> Result<BTreeMap<&str, Vec<PathBuf>>> {
+    pub(super) fn labels_by_name(&self) -> Result<BTreeMap<&str, Vec<PathBuf>>> {
         let mut folders: BTreeMap<&str, Vec<PathBuf>> = BTreeMap::new();
         for entry in &self.labels {
             let (name, folder) =
@@ -224,18 +256,31 @@ impl Plan {
             .with_context(|| format!("`inits` has {init:?}, and `labels` no folder of it: add \"{init}=DIR\""))
     }
 
-    /// The settings of a matcher.
+    /// The settings of a matcher that begins so.
     ///
     /// # Errors
     ///
     /// A setting that there is not.
-    pub fn settings_of(&self, matcher: MatcherName) -> Result<MatcherSettings> {
-        let mine = self.settings.iter().filter_map(|setting| match setting.split_once(':') {
-            Some((name, rest)) if !name.contains('=') => (name == matcher.name()).then(|| rest.to_owned()),
-            _ => Some(setting.clone()),
-        });
+    pub fn settings_of(&self, matcher: MatcherName, init: &str) -> Result<MatcherSettings> {
+        let mine = self.settings.iter().map(|setting| Setting::parse(setting));
+        let mine = mine.filter(|setting| setting.is_of(matcher, init)).map(|setting| setting.text.to_owned());
         MatcherSettings::load(matcher, None, &mine.collect::<Vec<_>>())
-            .with_context(|| format!("in the settings of {}", matcher.name()))
+            .with_context(|| format!("in the settings of {} from {init}", matcher.name()))
+    }
+
+    /// How a cell learns from `pairs` pairs with key points.
+    ///
+    /// It passes over all of them at least once, whatever the settings' steps are. What sees no label learns longer, by as
+    /// many pairs as others of its matcher see in training on labels: both have the same budget.
+    ///
+    /// # Errors
+    ///
+    /// As [`Plan::settings_of`].
+    pub fn finetune(&self, cell: &Cell, pairs: usize) -> Result<Phase> {
+        let MatcherSettings { pretrain, mut finetune, .. } = self.settings_of(cell.matcher, &cell.init)?;
+        let more = if cell.sees_no_label() { pretrain.pairs_seen().div_ceil(finetune.batch) } else { 0 };
+        finetune.trainer.steps = more + finetune.trainer.steps.max(pairs.div_ceil(finetune.batch));
+        Ok(finetune)
     }
 
     /// All cells, those that others build on first. What does not learn has one cell.
@@ -275,16 +320,17 @@ impl Plan {
     ///
     /// As [`Plan::settings_of`].
     pub fn identity(&self, cell: &Cell) -> Result<String> {
-        let mut settings = self.settings_of(cell.matcher)?;
-        let folders = if cell.init == "none" {
-            // What sees no label does not depend on how others learn from labels.
+        let mut settings = self.settings_of(cell.matcher, &cell.init)?;
+        let (folders, budget) = if cell.sees_no_label() {
+            // Of how others learn from labels it depends on how long they do, and on nothing else.
+            let budget = settings.pretrain.pairs_seen();
             (settings.pretrain, settings.labels) = Default::default();
-            Vec::new()
+            (Vec::new(), budget)
         } else {
-            self.builds_of(&cell.init)?
+            (self.builds_of(&cell.init)?, 0)
         };
         let settings = settings.relevant(cell.matcher)?;
-        let text = serde_json::to_string(&(cell, folders, &self.benchmark, settings))?;
+        let text = serde_json::to_string(&(cell, folders, &self.benchmark, settings, budget, BUDGET_RULE))?;
         Ok(short_hash(text.as_bytes()))
     }
 
@@ -294,7 +340,8 @@ impl Plan {
     ///
     /// As [`Plan::settings_of`].
     pub fn start_identity(&self, cell: &Cell) -> Result<String> {
-        let settings = MatcherSettings { finetune: Default::default(), ..self.settings_of(cell.matcher)? };
+        let settings = self.settings_of(cell.matcher, &cell.init)?;
+        let settings = MatcherSettings { finetune: Default::default(), ..settings };
         let settings = settings.relevant(cell.matcher)?;
         let text = serde_json::to_string(&(cell.matcher, cell.seed, self.builds_of(&cell.init)?, settings))?;
         Ok(short_hash(text.as_bytes()))
@@ -354,6 +401,72 @@ mod tests {
     }
 
     #[test]
+    fn the_plan_that_chooses_rates_differs_in_nothing_but_the_rates_and_where_it_scores() {
+        let load = |file: &str| {
+            Plan::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments").join(file), &[]).unwrap()
+        };
+        let (claim, rates) = (load("claim.toml"), load("claim-rates.toml"));
+        assert_ne!(claim.benchmark.data, rates.benchmark.data);
+        assert_eq!(BenchmarkPlan { data: claim.benchmark.data.clone(), ..rates.benchmark.clone() }, claim.benchmark);
+        for cell in rates.cells().unwrap() {
+            let of_claim = Cell { init: "none".to_owned(), ..cell.clone() };
+            assert!(cell.sees_no_label() && claim.matchers.contains(&cell.matcher), "{cell:?}");
+            let mut phase = rates.finetune(&cell, 100).unwrap();
+            let wanted = claim.finetune(&of_claim, 100).unwrap();
+            phase.trainer.learning_rate = wanted.trainer.learning_rate;
+            assert_eq!(phase, wanted);
+        }
+        // The rate of the claim is one that was tried.
+        for &matcher in &rates.matchers {
+            let rate =
+                |plan: &Plan, init: &str| plan.settings_of(matcher, init).unwrap().finetune.trainer.learning_rate;
+            let tried: Vec<f64> = rates.inits.iter().map(|init| rate(&rates, init)).collect();
+            assert!(tried.contains(&rate(&claim, "none")), "{matcher:?}: {tried:?}");
+        }
+    }
+
+    fn cell(init: &str, pairs: Option<usize>) -> Cell {
+        Cell { matcher: MatcherName::NcNet, init: init.to_owned(), pairs, seed: 0 }
+    }
+
+    #[test]
+    fn what_sees_no_label_learns_as_long_as_what_does_and_every_pair_is_seen() {
+        let settings = ["pretrain.trainer.steps=600", "finetune.trainer.steps=60", "finetune.batch=4"];
+        let plan = |more: &[&str]| Plan {
+            labels: vec!["ours=labels".to_owned()],
+            settings: settings.iter().chain(more).map(|setting| (*setting).to_owned()).collect(),
+            ..Plan::default()
+        };
+        let steps = |plan: &Plan, init: &str, pairs: usize| {
+            plan.finetune(&cell(init, Some(pairs)), pairs).unwrap().trainer.steps
+        };
+        let usual = plan(&[]);
+        // 20 pairs, as many as the steps see, one more, and all.
+        for (pairs, own) in [(20, 60), (240, 60), (241, 61), (4018, 1005)] {
+            assert_eq!(steps(&usual, "ours", pairs), own, "{pairs} pairs");
+            for none in ["none", "none-slow"] {
+                assert_eq!(steps(&usual, none, pairs), 600 + own, "{pairs} pairs");
+            }
+        }
+        // Pairs count, not steps: larger batches on labels are worth more steps of few.
+        assert_eq!(steps(&plan(&["pretrain.batch=6"]), "none", 20), 900 + 60);
+        assert_eq!(steps(&plan(&["pretrain.trainer.steps=0"]), "none", 20), 60);
+        // A beginning's own number of steps.
+        assert_eq!(steps(&plan(&["nc-net/none:finetune.trainer.steps=70"]), "none", 20), 670);
+    }
+
+    #[test]
+    fn what_has_learned_from_nothing_is_called_untrained() {
+        assert_eq!(cell("none", Some(0)).begins_with(), "untrained");
+        assert_eq!(cell("none-slow", Some(0)).begins_with(), "untrained");
+        assert_eq!(cell("none", Some(20)).begins_with(), "none");
+        assert_eq!(cell("none", None).begins_with(), "none");
+        assert_eq!(cell("ours", Some(0)).begins_with(), "ours");
+        // What has nothing to learn is not waiting for it.
+        assert_eq!(Cell { matcher: MatcherName::Hough, ..cell("none", Some(0)) }.begins_with(), "none");
+    }
+
+    #[test]
     fn a_cell_is_another_where_what_it_depends_on_changes() {
         let identity = |init: &str, setting: &str| {
             let plan = Plan {
@@ -369,12 +482,17 @@ mod tests {
         for (setting, of_none) in [
             ("cats:cats.depth=2", true),
             ("finetune.batch=5", true),
-            ("pretrain.batch=5", false),
+            ("pretrain.batch=5", true),
+            ("pretrain.trainer.steps=5", true),
+            ("pretrain.trainer.learning_rate=5", false),
+            ("cats/none:finetune.batch=5", true),
+            ("cats/ours:finetune.batch=5", false),
             ("labels.least_points=5", false),
             ("dhpf:dhpf.grid=8", false),
             ("cache_mib=5", false),
         ] {
-            let of_labels = of_none || ["pretrain", "labels"].iter().any(|section| setting.starts_with(section));
+            let of_all = of_none && !setting.contains("/none");
+            let of_labels = of_all || ["pretrain", "labels", "cats/ours"].iter().any(|own| setting.starts_with(own));
             assert_eq!(identity("none", setting) != usual("none"), of_none, "{setting}");
             assert_eq!(identity("ours", setting) != usual("ours"), of_labels, "{setting}");
         }

@@ -7,7 +7,7 @@ use anyhow::Result;
 use eval::{Average, Bootstrap, PairScore, PairedDifference, Pck, Protocol, average, paired_bootstrap};
 use serde::Serialize;
 
-use super::plan::{Cell, Plan};
+use super::plan::{Cell, Plan, UNTRAINED};
 use super::work::{self, Outcome};
 use crate::matchers::MatcherName;
 
@@ -16,10 +16,12 @@ use crate::matchers::MatcherName;
 pub struct Row {
     /// The matcher.
     pub matcher: MatcherName,
-    /// What it begins with.
+    /// What it begins with: a name of labels, `none`, or `untrained`, which has learned from nothing.
     pub init: String,
     /// How many pairs it learned from: a number, or `all`.
     pub pairs: String,
+    /// Steps on labels, and on key points.
+    pub steps: [usize; 2],
     /// The threshold.
     pub alpha: f64,
     /// PCK in per cent, the mean over seeds.
@@ -39,7 +41,8 @@ pub struct Row {
 pub struct Comparison {
     /// The matcher.
     pub matcher: MatcherName,
-    /// How many pairs it learned from: a number, `all`, or `mean`, the mean over all numbers of pairs of the plan.
+    /// How many pairs it learned from: a number, `all`, or `mean`, the mean over all numbers of pairs of the plan at which
+    /// both have learned equally long: without 0 where one of the two is untrained then.
     pub pairs: String,
     /// The threshold.
     pub alpha: f64,
@@ -108,14 +111,21 @@ impl Table {
                 };
                 let [these, others] = [outcomes, others].map(|outcomes| outcomes.iter().collect::<Vec<_>>());
                 comparisons.extend(compared(&these, &others, &outcomes[0].cell.pairs_name(), by));
+                if [these[0], others[0]].iter().any(|outcome| outcome.cell.begins_with() == UNTRAINED) {
+                    continue;
+                }
                 let over: &mut (Vec<_>, Vec<_>) = over_counts.entry((matcher, init, before)).or_default();
                 over.0.extend(these);
                 over.1.extend(others);
             }
         }
-        // A mean over some of the cells would be of something else.
-        let whole = counts.len() * plan.seeds.len();
-        for (these, others) in over_counts.values().filter(|(these, _)| counts.len() > 1 && these.len() == whole) {
+        for (these, others) in over_counts.values() {
+            let no_labels = [these[0], others[0]].iter().any(|outcome: &&Outcome| outcome.cell.sees_no_label());
+            let equal = counts.iter().filter(|count| !(no_labels && **count == Some(0))).count();
+            // A mean over some of the cells would be of something else.
+            if equal < 2 || these.len() != equal * plan.seeds.len() {
+                continue;
+            }
             comparisons.extend(compared(these, others, "mean", by));
         }
         Ok(Table { name: plan.name.clone(), protocol, cells: [there, cells.len()], rows, comparisons })
@@ -127,11 +137,12 @@ impl Table {
         alphas.sort_unstable_by(f64::total_cmp);
         alphas.dedup();
         let mut text = format!("{}: {} of {} cells, {}\n\n", self.name, self.cells[0], self.cells[1], self.protocol);
-        text += "| matcher | begins with | pairs |";
+        text += "| matcher | begins with | pairs | steps |";
         alphas.iter().for_each(|alpha| text += &format!(" @{alpha:.2} |"));
-        text += &format!(" seeds |\n|---|---|---:|{}---:|\n", "---:|".repeat(alphas.len()));
+        text += &format!(" seeds |\n|---|---|---:|---:|{}---:|\n", "---:|".repeat(alphas.len()));
         for rows in self.rows.chunk_by(|a, b| (a.matcher, &a.init, &a.pairs) == (b.matcher, &b.init, &b.pairs)) {
-            text += &format!("| {} | {} | {} |", rows[0].matcher.name(), rows[0].init, rows[0].pairs);
+            let steps = steps_text(rows[0].steps);
+            text += &format!("| {} | {} | {} | {steps} |", rows[0].matcher.name(), rows[0].init, rows[0].pairs);
             rows.iter().for_each(|row| text += &format!(" {:.1} ({:.1}–{:.1}) |", row.pck, row.low, row.high));
             text += &format!(" {} |\n", rows[0].seeds);
         }
@@ -153,6 +164,14 @@ impl Table {
     }
 }
 
+/// Steps on labels and on key points, those alone that there are.
+fn steps_text([on_labels, on_key_points]: [usize; 2]) -> String {
+    match (on_labels, on_key_points) {
+        (0, steps) | (steps, 0) => steps.to_string(),
+        both => format!("{} + {}", both.0, both.1),
+    }
+}
+
 /// How much better the first outcomes are than the others of the same matcher.
 fn compared(these: &[&Outcome], others: &[&Outcome], pairs: &str, by: Average) -> Vec<Comparison> {
     let found = paired_bootstrap(&together(these), &together(others), by, Bootstrap::default());
@@ -160,8 +179,8 @@ fn compared(these: &[&Outcome], others: &[&Outcome], pairs: &str, by: Average) -
         matcher: these[0].cell.matcher,
         pairs: pairs.to_owned(),
         alpha,
-        init: these[0].cell.init.clone(),
-        with: others[0].cell.init.clone(),
+        init: these[0].cell.begins_with().to_owned(),
+        with: others[0].cell.begins_with().to_owned(),
         difference: 100.0 * found.difference,
         low: 100.0 * found.low,
         high: 100.0 * found.high,
@@ -189,8 +208,9 @@ fn rows_of(outcomes: &[Outcome], by: Average) -> Vec<Row> {
     let all = average(&together(&outcomes.iter().collect::<Vec<_>>()), by, Bootstrap::default());
     let row = |(place, (&alpha, pck)): (usize, (&f64, Pck))| Row {
         matcher: cell.matcher,
-        init: cell.init.clone(),
+        init: cell.begins_with().to_owned(),
         pairs: cell.pairs_name(),
+        steps: outcomes[0].steps,
         alpha,
         pck: 100.0 * pck.value,
         low: 100.0 * pck.low,

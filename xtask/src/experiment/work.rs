@@ -12,13 +12,13 @@ use eval::{BenchmarkName, KeyPointPair, PairScore, PairSelection, Protocol, Read
 use serde::{Deserialize, Serialize};
 use tracing::info;
 
-use super::plan::{Cell, Plan};
+use super::plan::{Cell, Plan, sees_no_label};
 use crate::atomic;
 use crate::benchmark::warn_of;
 use crate::checkpoint::{Checkpoint, RunState};
 use crate::contents::pairs_hash;
 use crate::matchers::{
-    Features, Learner, LearnerState, MatcherName, TrainingPairs, load_state, read_labels, read_training_pairs,
+    Features, Learner, LearnerState, MatcherName, Phase, TrainingPairs, load_state, read_labels, read_training_pairs,
     save_state,
 };
 use crate::progress::ToldSteps;
@@ -38,6 +38,9 @@ pub struct Outcome {
     pub protocol: String,
     /// Its thresholds.
     pub alphas: Vec<f64>,
+    /// Steps on labels, and on key points.
+    #[serde(default)]
+    pub steps: [usize; 2],
     /// The scores of the pairs, in the benchmark's order.
     pub scores: Vec<PairScore>,
     /// How long it took.
@@ -65,7 +68,7 @@ struct Shared<'a> {
 ///
 /// The first error of a cell, once those in work are done; what is finished stays.
 pub fn run(plan: &Plan, out: &Path, jobs: usize, device: &Device) -> Result<()> {
-    for folder in [out.join("cells"), out.join("starts")] {
+    for folder in [out.join("cells"), out.join("starts"), out.join("unfinished")] {
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     }
     let shared = Shared::open(plan, out, device)?;
@@ -121,8 +124,18 @@ pub fn run(plan: &Plan, out: &Path, jobs: usize, device: &Device) -> Result<()> 
     errors.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).into_iter().next().map_or(Ok(()), Err)
 }
 
+/// Whether one training on labels serves both.
 fn same_start(a: &Cell, b: &Cell) -> bool {
-    (a.matcher, &a.init, a.seed) == (b.matcher, &b.init, b.seed)
+    (a.matcher, &a.init, a.seed) == (b.matcher, &b.init, b.seed) && !a.sees_no_label()
+}
+
+/// The matcher whose training ended in a file; `None` where none has.
+fn finished(path: &Path, steps: usize, learner: &Learner) -> Result<Option<Learner>> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let there = Checkpoint::load_to_use(path)?;
+    (there.state.step >= steps).then(|| learner.clone().with_parameters(&there.network)).transpose()
 }
 
 fn path_of(out: &Path, cell: &Cell) -> PathBuf {
@@ -167,11 +180,11 @@ impl<'a> Shared<'a> {
         let protocol = read.default_protocol.with_keys(&plan.benchmark.protocol)?.with_alphas(&plan.benchmark.alphas);
         let mut features = BTreeMap::new();
         for &matcher in &plan.matchers {
-            let settings = plan.settings_of(matcher)?;
+            let settings = plan.settings_of(matcher, "none")?;
             features.insert(matcher, Features::open(matcher, &settings, device)?);
         }
         let mut labels = BTreeMap::new();
-        for init in plan.inits.iter().filter(|init| *init != "none") {
+        for init in plan.inits.iter().filter(|init| !sees_no_label(init)) {
             labels.insert(init.clone(), read_labels(&plan.folders_of(init)?)?);
         }
         let contents = [pairs_hash(&key_points.0)?, pairs_hash(&read.pairs)?];
@@ -201,74 +214,95 @@ impl<'a> Shared<'a> {
 
     fn work(&self, cell: &Cell) -> Result<Outcome> {
         let began = Instant::now();
-        let settings = self.plan.settings_of(cell.matcher)?;
         let features = &self.features[&cell.matcher];
-        let mut learner = self.start(cell)?;
+        let identity = self.plan.identity(cell)?;
+        let (mut learner, on_labels) = self.start(cell)?;
+        let mut steps = [on_labels, 0];
+        let unfinished = self.out.join("unfinished").join(format!("{}.{identity}.ckpt", cell.file()));
         if cell.pairs != Some(0) {
+            let settings = self.plan.settings_of(cell.matcher, &cell.init)?;
             let augment = (settings.augment, settings.views);
             let (pairs, benchmark) = self.key_points.clone();
             let pairs = TrainingPairs::new(pairs, cell.pairs, augment, cell.seed)?.of_benchmark(benchmark);
-            learner = learner.train(&settings.finetune, (&pairs, features), None, |_, _, _| Ok(()), self.device)?;
+            let phase = self.plan.finetune(cell, pairs.len())?;
+            let what = format!("{} from {}, {} pairs", cell.matcher.name(), cell.init, cell.pairs_name());
+            learner = self.train(learner, &phase, (&pairs, features), (&unfinished, what), cell.seed)?;
+            steps[1] = phase.trainer.steps;
         }
         let score = |pair| features.score(&learner, pair, &self.protocol);
         let outcome = Outcome {
-            identity: self.plan.identity(cell)?,
+            identity,
             data: self.data_of(cell),
             cell: cell.clone(),
             protocol: self.protocol.to_string(),
             alphas: self.protocol.alphas.clone(),
+            steps,
             scores: self.scored.iter().map(score).collect::<Result<_>>()?,
             seconds: began.elapsed().as_secs_f64(),
         };
         atomic::write(&path_of(self.out, cell), &serde_json::to_vec(&outcome)?)?;
+        if unfinished.exists() {
+            std::fs::remove_file(&unfinished).with_context(|| format!("cannot remove {}", unfinished.display()))?;
+        }
         Ok(outcome)
     }
 
-    /// The matcher that a cell begins with: at random, or trained on labels, which is done once. A training that was killed goes
-    /// on from its last checkpoint.
-    fn start(&self, cell: &Cell) -> Result<Learner> {
-        let settings = self.plan.settings_of(cell.matcher)?;
+    /// The matcher that a cell begins with, and its steps on labels: at random, or trained on labels, which is done once.
+    fn start(&self, cell: &Cell) -> Result<(Learner, usize)> {
+        let settings = self.plan.settings_of(cell.matcher, &cell.init)?;
         let features = &self.features[&cell.matcher];
         let learner = Learner::new(cell.matcher, &settings, &features.channels(), cell.seed, self.device)?;
-        if cell.init == "none" {
-            return Ok(learner);
+        if cell.sees_no_label() {
+            return Ok((learner, 0));
         }
         let contents = (features.identity(), self.label_contents.get(&cell.init));
         let identity = short_hash(format!("{} {contents:?}", self.plan.start_identity(cell)?).as_bytes());
         let name = format!("{}_{}_{}_{identity}.ckpt", cell.matcher.name(), cell.init, cell.seed);
         let path = self.out.join("starts").join(name);
         let steps = settings.pretrain.trainer.steps;
-        let mut before = None;
-        if path.exists() {
-            let there = Checkpoint::load_to_use(&path)?;
-            if there.state.step >= steps {
-                return learner.with_parameters(&there.network);
-            }
-            before = Some(load_state(&path)?);
+        if let Some(finished) = finished(&path, steps, &learner)? {
+            return Ok((finished, steps));
         }
         let augment = (settings.augment, settings.views);
         let pairs = TrainingPairs::new(settings.labels.of(&self.labels[&cell.init])?, None, augment, cell.seed)?;
-        let what = format!("{} on {} ({} pairs), seed {}", cell.matcher.name(), cell.init, pairs.len(), cell.seed);
+        let what = format!("{} on {} ({} pairs)", cell.matcher.name(), cell.init, pairs.len());
+        let learner = self.train(learner, &settings.pretrain, (&pairs, features), (&path, what), cell.seed)?;
+        Ok((learner, steps))
+    }
+
+    /// Trains, from the last checkpoint in a file on where one was killed. What is finished there is only used.
+    fn train(
+        &self,
+        learner: Learner,
+        phase: &Phase,
+        data: (&TrainingPairs, &Features),
+        (path, what): (&Path, String),
+        seed: u64,
+    ) -> Result<Learner> {
+        let steps = phase.trainer.steps;
+        if let Some(finished) = finished(path, steps, &learner)? {
+            return Ok(finished);
+        }
+        let before = path.exists().then(|| load_state(path)).transpose()?;
         let done = before.as_ref().map_or(0, |state| state.step);
         if done > 0 {
-            info!("{what}: resumed at step {done}");
+            info!("{what}, seed {seed}: resumed at step {done}");
         }
         let mut progress = ToldSteps::new(steps, done);
         let told = |step, loss, state: Option<LearnerState>| {
-            progress.at(step, &format!("{what}, loss {loss:.3}"));
+            progress.at(step, &format!("{what}, seed {seed}, loss {loss:.3}"));
             match state {
                 // A finished one is only used.
                 Some(state) if step == steps => {
                     let run = RunState { step, parameters: state.digest, ..RunState::default() };
-                    Checkpoint { state: run, network: state.trainer.matcher, optimizers: Vec::new() }.save(&path)
+                    Checkpoint { state: run, network: state.trainer.matcher, optimizers: Vec::new() }.save(path)
                 }
-                Some(state) => save_state(&path, state),
+                Some(state) => save_state(path, state),
                 None => Ok(()),
             }
         };
-        let data = (&pairs, features);
-        let learner = learner.train(&settings.pretrain, data, before.as_ref(), told, self.device)?;
-        info!("{what}: {:.0} s", progress.seconds());
+        let learner = learner.train(phase, data, before.as_ref(), told, self.device)?;
+        info!("{what}, seed {seed}: {:.0} s", progress.seconds());
         Ok(learner)
     }
 
@@ -279,7 +313,7 @@ impl<'a> Shared<'a> {
         format!(
             "{} from {} with {} pairs, seed {}: {} ({:.0} s)",
             cell.matcher.name(),
-            cell.init,
+            cell.begins_with(),
             cell.pairs_name(),
             cell.seed,
             averages.join(" / "),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use burn::tensor::Tensor;
-use corr_volume::{CorrVolume, Grid};
+use corr_volume::{CorrVolume, DenseMatch, Grid};
 use image::RgbImage;
 use pseudo_label::peakedness;
 use refine_cascade::vote;
@@ -66,6 +66,17 @@ impl Matcher {
     pub fn new(trained: Trained) -> Matcher {
         let classes = trained.classes.clone();
         let (network, extractor, foregrounds, config) = trained.into_parts();
+        Matcher::of_parts(network, extractor, foregrounds, config, classes)
+    }
+
+    /// The matcher of a network, its frozen blocks, what makes its masks, and the classes that these know.
+    pub fn of_parts(
+        network: Network,
+        extractor: Arc<Extractor>,
+        foregrounds: Foregrounds,
+        config: TrainConfig,
+        classes: Vec<String>,
+    ) -> Matcher {
         Matcher { network, extractor, foregrounds, config, classes }
     }
 
@@ -106,26 +117,97 @@ impl Matcher {
     ///
     /// A device that fails.
     pub fn match_pair(&self, one: &Described, other: &Described, settings: &LabelSettings) -> Result<PairMatches> {
+        let temperature = settings.consistency.temperature;
+        if settings.voted {
+            self.match_voted(one, other, temperature)
+        } else {
+            self.match_plain(one, other, temperature)
+        }
+    }
+
+    /// By the voted volume; how peaked a match is, the volume says before it is voted.
+    fn match_voted(&self, one: &Described, other: &Described, temperature: f32) -> Result<PairMatches> {
         let student: &StudentSection = &self.config.student;
         let volume = CorrVolume::cosine(one.features.clone(), other.features.clone());
-        let (answering, readout) = match settings.voted {
-            true => (vote(&volume, one.mask.clone(), other.mask.clone(), &student.vote), student.voted_readout),
-            false => (volume.clone(), student.readout),
-        };
-        let way = |scores: &CorrVolume, answering: &CorrVolume| -> Result<Way> {
-            let points = numbers(&readout.read_cells(answering).points)?.as_chunks::<2>().0.to_vec();
+        let voted = vote(&volume, one.mask.clone(), other.mask.clone(), &student.vote);
+        let way = |scores: &CorrVolume, voted: &CorrVolume| -> Result<Way> {
             let rows = numbers(&scores.values())?;
-            let cells = scores.target().cells();
-            let temperature = settings.consistency.temperature;
-            let peakedness =
-                rows.chunks_exact(cells).map(|row| peakedness(row, scores.target(), temperature)).collect();
-            Ok(Way { points, peakedness })
+            let rows = rows.chunks_exact(scores.target().cells());
+            Ok(Way {
+                points: points(&student.voted_readout.read_cells(voted).points)?,
+                peakedness: rows.map(|row| peakedness(row, scores.target(), temperature)).collect(),
+            })
         };
-        Ok(PairMatches { ways: [way(&volume, &answering)?, way(&volume.transpose(), &answering.transpose())?] })
+        Ok(PairMatches { ways: [way(&volume, &voted)?, way(&volume.transpose(), &voted.transpose())?] })
     }
+
+    /// By the features as they are, whose volume is never made.
+    fn match_plain(&self, one: &Described, other: &Described, temperature: f32) -> Result<PairMatches> {
+        let dense = DenseMatch::unfiltered(self.config.student.readout);
+        let of_row = |row: &[f32], target: Grid| peakedness(row, target, temperature);
+        let (matches, [there, back]) = dense.read_rows(one.features.clone(), other.features.clone(), of_row);
+        Ok(PairMatches {
+            ways: [
+                Way { points: points(&matches.forward.points)?, peakedness: there },
+                Way { points: points(&matches.backward.points)?, peakedness: back },
+            ],
+        })
+    }
+}
+
+fn points(points: &Tensor<3>) -> Result<Vec<[f32; 2]>> {
+    Ok(numbers(points)?.as_chunks::<2>().0.to_vec())
 }
 
 fn numbers<const D: usize>(tensor: &Tensor<D>) -> Result<Vec<f32>> {
     let values = tensor.to_data().try_into_vec::<f32>();
     values.map_err(|error| anyhow::anyhow!("the device answered with no f32: {error:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, Distribution};
+    use corr_volume::{Readout, l2_normalise, resize_bilinear};
+
+    use super::*;
+    use crate::bench::Untrained;
+    use crate::train::small_run::generator;
+
+    fn described(grid: Grid) -> Described {
+        let device = Device::flex();
+        let coarse = Tensor::random([1, 16, 4, 4], Distribution::Normal(0.0, 1.0), &device);
+        let mask = Tensor::ones([1, grid.height, grid.width], &device);
+        Described {
+            features: l2_normalise(resize_bilinear(coarse, grid)),
+            mask_values: vec![1.0; grid.cells()],
+            mask,
+            size: (64, 64),
+        }
+    }
+
+    #[test]
+    fn unvoted_matches_are_those_of_the_volume() {
+        let _generator = generator();
+        let mut matcher = Untrained::new().unwrap().into_matcher();
+        Device::flex().seed(4);
+        let (one, other) = (described(Grid::new(9, 8)), described(Grid::new(7, 10)));
+        let settings = LabelSettings { voted: false, ..LabelSettings::default() };
+        for readout in
+            [Readout::Hard, Readout::Kernel { beta: 35.0, sigma: 10.0 }, Readout::Kernel { beta: 2.0, sigma: 3.0 }]
+        {
+            matcher.config.student.readout = readout;
+            let found = matcher.match_pair(&one, &other, &settings).unwrap();
+            let volume = CorrVolume::cosine(one.features.clone(), other.features.clone());
+            for (way, volume) in found.ways.iter().zip([volume.clone(), volume.transpose()]) {
+                let wanted = points(&readout.read_cells(&volume).points).unwrap();
+                let near = |(a, b): (&[f32; 2], &[f32; 2])| (0..2).all(|axis| (a[axis] - b[axis]).abs() < 1e-3);
+                assert!(way.points.len() == wanted.len() && way.points.iter().zip(&wanted).all(near), "{readout:?}");
+                let rows = numbers(&volume.values()).unwrap();
+                for (found, row) in way.peakedness.iter().zip(rows.chunks_exact(volume.target().cells())) {
+                    let wanted = peakedness(row, volume.target(), settings.consistency.temperature);
+                    assert!((found - wanted).abs() < 1e-4, "{found}, wanted {wanted}");
+                }
+            }
+        }
+    }
 }

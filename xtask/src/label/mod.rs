@@ -21,10 +21,7 @@ use sc_imagenet::{
 use sha2::{Digest, Sha256};
 use tracing::{info, warn};
 
-use self::block::Labeller;
-use self::blocks::{Block, blocks};
-use self::described::Matcher;
-use self::settings::{Identity, LabelSettings};
+use self::settings::Identity;
 use crate::allocator::{give_back_free_memory, keep_freed_memory, return_large_buffers};
 use crate::config::load_over;
 use crate::device::{DeviceChoice, device_name, host};
@@ -35,7 +32,11 @@ use crate::run_folder::RunFolder;
 use crate::sources::{SourceFlags, form_of, tell_unused};
 use crate::trained::{Trained, Which};
 
+pub use block::Labeller;
+pub use blocks::{Block, blocks};
+pub use described::Matcher;
 pub use facts::LabelFacts;
+pub use settings::LabelSettings;
 
 /// Label images with a trained run: pairs with key points, in the layout that CATs and DHPF load.
 ///

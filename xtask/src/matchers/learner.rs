@@ -8,6 +8,7 @@ use eval::matcher::{
     TrainerState, with_parameters,
 };
 use refine_cascade::{VoteConfig, vote};
+use tracing::info;
 
 use crate::config::TrainConfig;
 use crate::network::{digest_of, seeded};
@@ -171,6 +172,10 @@ fn train<M: TrainableMatcher>(
     mut told: impl FnMut(usize, f64, Option<LearnerState>) -> Result<()>,
     device: &Device,
 ) -> Result<M> {
+    let seen = phase.pairs_seen();
+    if seen < pairs.len() {
+        info!("{} steps of {} pairs see {seen} of {} pairs", phase.trainer.steps, phase.batch, pairs.len());
+    }
     let config: TrainerConfig = phase.trainer.clone();
     let mut trainer = Trainer::new(matcher, config, device);
     if let Some(state) = state {

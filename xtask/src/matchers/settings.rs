@@ -123,6 +123,13 @@ pub struct Phase {
     pub checkpoint_every: usize,
 }
 
+impl Phase {
+    /// Pairs that its steps see, those that come again counted again.
+    pub fn pairs_seen(&self) -> usize {
+        self.trainer.steps.saturating_mul(self.batch)
+    }
+}
+
 impl Default for Phase {
     fn default() -> Self {
         Self { trainer: TrainerConfig::default(), batch: 4, checkpoint_every: 50 }

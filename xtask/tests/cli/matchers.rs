@@ -180,6 +180,32 @@ fn a_killed_experiment_goes_on_within_a_training_on_labels() {
 }
 
 #[test]
+fn a_killed_experiment_goes_on_within_a_training_on_key_points() {
+    let (scene, drawn) = scene();
+    let plan = format!(
+        "matchers = [\"nc-net\"]\ninits = [\"none\"]\npairs = [\"4\"]\nseeds = [5]\n\
+         settings = [{}, \"finetune.trainer.steps=40\", \"finetune.checkpoint_every=1\"]\n[benchmark]\ndata = {:?}\nscore_pairs = 4\n",
+        quoted(&SMALL),
+        drawn.to_string_lossy()
+    );
+    fs::write(scene.path("plan.toml"), plan).unwrap();
+    let flags = |out| ["experiment", "plan.toml", "--out", out, "--json", "--device", "cpu"];
+    let unfinished = |out: &str| {
+        let mut files = fs::read_dir(scene.path(out).join("unfinished")).ok()?;
+        files.find_map(|file| {
+            file.ok().map(|file| file.path()).filter(|path| path.extension().is_some_and(|end| end == "ckpt"))
+        })
+    };
+    let whole = scene.succeed(&flags("whole"));
+    assert_eq!(unfinished("whole"), None);
+    let checkpoint = kill_at(scene.command(&flags("killed")), || unfinished("killed"));
+    let step = state(&checkpoint)["step"].as_u64().unwrap();
+    assert!((1..46).contains(&step), "it was at step {step} of 46 when it was killed");
+    assert_eq!(scene.succeed(&flags("killed")), whole);
+    assert_eq!(unfinished("killed"), None);
+}
+
+#[test]
 fn an_experiment_fills_its_grid_once() {
     let (scene, drawn) = scene();
     let settings = quoted(&SMALL);
@@ -203,15 +229,40 @@ fn an_experiment_fills_its_grid_once() {
         assert!(low <= pck && pck <= high, "{row}");
         assert_eq!(row["seeds"], if row["matcher"] == "hough" { 1 } else { 2 });
     }
-    // Of the two beginnings, for each number of pairs and for the mean over them.
+    // Both learn equally long: 6 steps of 2 pairs on labels are 6 more on key points without them. All 16 pairs are 8 steps.
+    let steps = |init: &str, pairs: &str| {
+        let of_these =
+            |row: &&serde_json::Value| row["matcher"] == "nc-net" && row["init"] == init && row["pairs"] == pairs;
+        let mut rows = table["rows"].as_array().unwrap().iter();
+        rows.find(of_these).unwrap_or_else(|| panic!("no row of {init} with {pairs} pairs"))["steps"].clone()
+    };
+    for (init, pairs, wanted) in [
+        ("untrained", "0", [0, 0]),
+        ("none", "4", [0, 9]),
+        ("none", "all", [0, 14]),
+        ("labels", "0", [6, 0]),
+        ("labels", "4", [6, 3]),
+        ("labels", "all", [6, 8]),
+    ] {
+        assert_eq!(steps(init, pairs), serde_json::json!(wanted), "{init} with {pairs} pairs");
+    }
+    let text = scene.succeed(&["experiment", "plan.toml", "--out", "e", "--summary"]);
+    assert!(
+        text.contains("| nc-net | untrained | 0 | 0 |") && text.contains("| nc-net | labels | all | 6 + 8 |"),
+        "{text}"
+    );
+    assert!(text.contains("| nc-net | 0 | labels − untrained |") && text.contains("| hough | none | 0 |"), "{text}");
+    // Of the two beginnings, for each number of pairs, and for the mean over those at which both have learned equally long.
     let compared = table["comparisons"].as_array().unwrap();
     assert_eq!(compared.len(), (3 + 1) * 3);
     let differences = |pairs: &str| {
         let of_these = compared.iter().filter(|found| found["pairs"] == pairs && found["alpha"] == 0.1);
         of_these.map(|found| found["difference"].as_f64().unwrap()).sum::<f64>()
     };
-    let mean = ["0", "4", "all"].map(differences).iter().sum::<f64>() / 3.0;
+    let mean = ["4", "all"].map(differences).iter().sum::<f64>() / 2.0;
     assert!((differences("mean") - mean).abs() < 1e-9, "{} and {mean}", differences("mean"));
+    let figure = fs::read_to_string(scene.path("e/nc-net.svg")).unwrap();
+    assert!(figure.contains("untrained"), "{figure}");
     assert!(fs::read_to_string(scene.path("e/nc-net.svg")).unwrap().contains("<svg"));
     // Nothing is done twice, a removed cell is done again to the same bytes but for its time, and the order does not matter.
     let cell = scene.path("e/cells/nc-net_labels_4_1.json");

@@ -14,7 +14,18 @@ use crate::support::{Scene, state};
 fn a_run_trains_is_scored_and_matches() {
     let scene = Scene::new();
     let table = scene.succeed(&scene.tiny("a", &[]));
-    for method in ["identity", "raw-rgb", "untrained", "raw-hard", "raw-voted", "stage-1", "stage-2", "stage-2-voted"] {
+    let methods = [
+        "identity",
+        "raw-rgb",
+        "untrained",
+        "raw-hard",
+        "raw-voted",
+        "raw-smoothed",
+        "stage-1",
+        "stage-2",
+        "stage-2-voted",
+    ];
+    for method in methods {
         assert!(table.contains(method), "{method} is not in the table:\n{table}");
     }
     for file in ["config.toml", "metrics.jsonl", "log.txt", "checkpoints/last.ckpt", "checkpoints/best.ckpt"] {
@@ -24,7 +35,10 @@ fn a_run_trains_is_scored_and_matches() {
     let report = scene.succeed(&["eval", "--run", "a", "--device", "cpu", "--pairs", "3", "--json"]);
     let report: serde_json::Value = serde_json::from_str(&report).unwrap();
     assert_eq!(report["protocol"], "frame=original,length=bbox-kp,direction=forward,average=category");
-    assert!(report["rows"].as_array().unwrap().iter().any(|row| row["method"] == "stage-2" && row["alpha"] == 0.1));
+    for method in ["raw-smoothed", "stage-2"] {
+        assert!(report["rows"].as_array().unwrap().iter().any(|row| row["method"] == method && row["alpha"] == 0.1));
+    }
+    assert!(std::fs::read_to_string(scene.path("runs/a/report.html")).unwrap().contains("raw-smoothed"));
 
     let data = std::fs::read_dir(scene.path("cache/drawn")).unwrap().next().unwrap().unwrap().path();
     let image = |index: usize| data.join(format!("car/{index:05}.png")).to_string_lossy().into_owned();
