@@ -3,13 +3,16 @@
 use std::path::Path;
 use std::process::Command;
 
-/// Walks a data set as a program would that knows nothing but the description of the layout; `None` without Python.
+use crate::skips::skip;
+
+/// Walks a data set as a program would that knows nothing but the description of the layout; `None`, and a skip, without
+/// Python.
 pub fn walk_with_python(out: &Path, more: &[&str]) -> Option<Result<String, String>> {
     let script = Path::new("tests/walk_layout.py");
     let output = match Command::new("python3").arg(script).arg(out).args(more).output() {
         Ok(output) => output,
         Err(error) => {
-            println!("skipped: python3 cannot be run ({error})");
+            skip("python", format!("python3 cannot be run ({error})"));
             return None;
         }
     };

@@ -8,6 +8,9 @@ mod inspect_browser;
 mod label;
 mod matchers;
 mod score;
+mod skipping;
+#[path = "../skips/mod.rs"]
+mod skips;
 mod support;
 mod train;
 mod weak;
