@@ -9,6 +9,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
+#[cfg(test)]
+pub use schema::LossSection;
 pub use schema::{
     BackboneSection, ClassifierSection, DataSection, MaskSection, StudentSection, TrainConfig, TrainSection, Tune,
 };
