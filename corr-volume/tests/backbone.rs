@@ -51,6 +51,7 @@ fn starting_in_the_middle_continues_what_was_begun() {
     let whole = backbone.forward_from(image.clone(), 0, &[7, 10, 14]);
     let middle = backbone.forward_from(image, 0, &[7]).remove(0);
     let rest = backbone.forward_from(middle, 8, &[10, 14]);
+    assert_eq!((whole.len(), rest.len()), (3, 2));
     for (a, b) in whole[1..].iter().zip(&rest) {
         a.to_data().assert_eq(&b.to_data(), true);
     }
@@ -67,6 +68,7 @@ fn dilation_computes_the_same_values_at_every_second_cell() {
     let expected = plain.forward_from(image.clone(), 0, &[10, 11, 14, 15]);
     let got = dilated.forward_from(image, 0, &[10, 11, 14, 15]);
     assert_eq!(got[0].to_data(), expected[0].to_data());
+    assert_eq!((got.len(), expected.len()), (4, 4));
     for (got, expected) in got.into_iter().zip(expected).skip(1) {
         let [.., height, width] = got.dims();
         assert_eq!((height, width), (12, 10));

@@ -2,7 +2,6 @@
 
 mod pretrained;
 
-use std::env;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor};
@@ -37,10 +36,7 @@ fn first_images(folder: &Path) -> Vec<RgbImage> {
 
 #[test]
 fn classifies_real_images_as_pytorch_does() {
-    let Some(data) = env::var_os("SCORR_TEST_DATA").map(PathBuf::from) else {
-        println!("skipped: SCORR_TEST_DATA is not set");
-        return;
-    };
+    let Some(data) = pretrained::skips::test_data("caltech") else { return };
     let Some(path) = pretrained::weights_of(BackboneName::EfficientNetLite0) else { return };
     let device = Device::flex();
     let backbone = BackboneConfig::new(BackboneName::EfficientNetLite0).init(&device);
@@ -48,7 +44,7 @@ fn classifies_real_images_as_pytorch_does() {
     let last = backbone.block_count() - 1;
     let (mut images, mut first, mut among_five) = (0, 0, 0);
     for (class, right) in CLASSES {
-        for batch in first_images(&data.join("caltech").join(class)).chunks(20) {
+        for batch in first_images(&data.join(class)).chunks(20) {
             let input = preprocess_batch(batch, (224, 224), &backbone.normalisation(), &device);
             let output = backbone.forward_from(input, 0, &[last]).remove(0);
             let logits: Tensor<2> = backbone.logits(output).unwrap();

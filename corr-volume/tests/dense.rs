@@ -4,6 +4,10 @@ use burn::tensor::{Device, Tensor, TensorData};
 use corr_volume::{CellMatches, CorrVolume, DenseMatch, Grid, Readout, l2_normalise, soft_mutual};
 use proptest::prelude::*;
 
+#[cfg(not(feature = "wgpu"))]
+#[path = "../../xtask/tests/skips/mod.rs"]
+mod skips;
+
 const READOUTS: [Readout; 5] = [
     Readout::Hard,
     Readout::Kernel { beta: 50.0, sigma: 5.0 },
@@ -160,6 +164,7 @@ proptest! {
         let volume = soft_mutual(&CorrVolume::cosine(source, target).relu());
         let rows = numbers(volume.values());
         let (scores, cells) = (numbers(top.scores), indices(top.cells));
+        prop_assert_eq!((scores.len(), cells.len()), (rows.len() / 12 * k, rows.len() / 12 * k));
         for (row, (scores, cells)) in rows.chunks(12).zip(scores.chunks(k).zip(cells.chunks(k))) {
             let mut order: Vec<usize> = (0..12).collect();
             order.sort_by(|a, b| row[*b].total_cmp(&row[*a]));
@@ -273,4 +278,10 @@ fn every_row_of_either_image_is_shown_once_and_in_order() {
 fn points_of_another_batch_are_refused() {
     let maps = random(1, 1, 2, Grid::new(3, 4));
     DenseMatch::default().read_at(maps.clone(), maps, Tensor::zeros([2, 3, 2], &Device::flex()));
+}
+
+#[cfg(not(feature = "wgpu"))]
+#[test]
+fn kernels_of_gpus_are_compared_where_they_are_built() {
+    skips::skip("gpu", "the crate is built without its feature `wgpu`");
 }

@@ -1,6 +1,9 @@
 //! Dense matching on a GPU against the same function on the host. Without a GPU adapter, not even a software one, tests
-//! say so and pass.
+//! are skipped.
 #![cfg(feature = "wgpu")]
+
+#[path = "../../xtask/tests/skips/mod.rs"]
+mod skips;
 
 use std::sync::OnceLock;
 
@@ -21,7 +24,7 @@ fn gpu() -> Option<Device> {
     static DEVICE: OnceLock<Option<Device>> = OnceLock::new();
     let device = DEVICE.get_or_init(|| Device::wgpu_options().init().ok()).clone();
     if device.is_none() {
-        eprintln!("skipped: no GPU adapter");
+        skips::skip("gpu", "there is no GPU adapter");
     }
     device
 }

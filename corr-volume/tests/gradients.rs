@@ -32,7 +32,7 @@ fn check<const D: usize, const E: usize>(x: &[f32], shape: [usize; D], f: impl F
         loss(input(&moved)).into_scalar::<f32>()
     };
     let largest = exact.iter().fold(0.0_f32, |a, g| a.max(g.abs()));
-    assert!(largest.is_finite() && largest > 0.0, "the gradient must not vanish, largest {largest}");
+    assert!(largest.is_finite() && largest > 0.02, "the largest gradient, {largest}, is lost in what is tolerated");
     for (i, g) in exact.iter().enumerate() {
         let difference = (at(i, STEP) - at(i, -STEP)) / (2.0 * STEP);
         assert!(

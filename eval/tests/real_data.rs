@@ -1,24 +1,18 @@
 //! The reader and the identity baseline on WILLOW-ObjectClass, where `SCORR_TEST_DATA` names a folder that has it.
 
+#[path = "../../xtask/tests/skips/mod.rs"]
+mod skips;
+
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use eval::{
     Average, Bootstrap, Frame, KeyPointPair, MethodScores, PairSelection, Protocol, ScoreReport, Split, identity,
     read_willow, score_pair,
 };
 
-fn data() -> Option<PathBuf> {
-    let root = std::env::var_os("SCORR_TEST_DATA").map(|root| PathBuf::from(root).join("willow-object"));
-    if root.is_none() {
-        println!("skipped: SCORR_TEST_DATA is not set");
-    }
-    root
-}
-
 #[test]
 fn reads_every_image() {
-    let Some(root) = data() else { return };
+    let Some(root) = skips::test_data("willow-object") else { return };
     let found = read_willow(&root, Split::All).unwrap();
     assert_eq!((found.images.len(), found.without_key_points.len()), (232, 0));
     let mut classes = BTreeMap::new();
@@ -39,7 +33,7 @@ fn reads_every_image() {
 /// Mean over six draws of pairs; the spread of one draw is about ±1 at the largest threshold.
 #[test]
 fn identity_scores_what_independent_programs_measured() {
-    let Some(root) = data() else { return };
+    let Some(root) = skips::test_data("willow-object") else { return };
     let images = read_willow(&root, Split::Val).unwrap().images;
     let cases = [
         // A NumPy script of the same formulas, on its own draws of pairs.

@@ -85,6 +85,7 @@ fn memory_grows_by_little_an_image() {
     let (few, many) = (bytes_taken(5000), bytes_taken(10_000));
     let steps = [("a source", 100.0), ("writing a journal", 1.0), ("an opened journal", 80.0), ("a merge", 400.0)];
     for ((step, most), (few, many)) in steps.into_iter().zip(few.into_iter().zip(many)) {
+        assert!(few > 0 && many > 0, "{step} takes no memory: nothing was measured");
         let growth = many.saturating_sub(few) as f64 / 5000.0;
         println!("{step}: {few} bytes for 5,000 images, {many} for 10,000: {growth:.0} an image");
         assert!(growth <= most, "{step} takes {growth:.0} bytes an image, expected at most {most}");

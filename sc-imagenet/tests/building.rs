@@ -14,6 +14,8 @@ mod limited;
 mod made;
 #[path = "made/python.rs"]
 mod python;
+#[path = "../../xtask/tests/skips/mod.rs"]
+mod skips;
 use made::{
     MAX_POINTS, any_pair, build_shard, facts, identity, image, merge_into, merged, pair, single, snapshot, work,
 };

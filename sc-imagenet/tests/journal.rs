@@ -9,6 +9,8 @@ use sc_imagenet::{BuildIdentity, Journal, JournalError, Layout, Record, Shard, p
 mod limited;
 #[path = "made/data_set.rs"]
 mod made;
+#[path = "../../xtask/tests/skips/mod.rs"]
+mod skips;
 use made::{MAX_POINTS, build_shard, identity, image, merged, pair, single, work};
 
 const JOURNAL: &str = "journal.jsonl";

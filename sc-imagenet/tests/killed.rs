@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use sc_imagenet::{ImageSource, Shard, part_folder};
+use sc_imagenet::{ImageSource, Record, Shard, part_folder};
 
 #[allow(dead_code)]
 #[path = "../examples/build_drawn.rs"]
@@ -94,8 +94,14 @@ fn finished(out: &Path) -> Vec<Vec<String>> {
 
 /// The numbers of the images in a journal's lines.
 fn images(journals: &[Vec<String>]) -> BTreeSet<usize> {
-    let number = |line: &String| line.strip_prefix("[{\"image\":{\"number\":")?.split(',').next()?.parse().ok();
-    journals.iter().flatten().filter_map(number).collect()
+    // All but the first and the last are arrays of records.
+    let lines = journals.iter().flatten().filter(|line| line.starts_with('['));
+    let records = lines.flat_map(|line| serde_json::from_str::<Vec<Record>>(line).unwrap());
+    let number = |record: Record| match record {
+        Record::Image(image) => Some(image.number as usize),
+        Record::Pairs { .. } => None,
+    };
+    records.filter_map(number).collect()
 }
 
 #[test]
@@ -113,6 +119,7 @@ fn killed_at_any_instant_nothing_is_lost_and_nothing_done_twice() {
 
     let mut rng = ChaCha8Rng::seed_from_u64(5);
     let (mut while_labelling, mut while_merging, mut builds, mut begun, mut begun_twice) = (0, 0, 0, 0, 0);
+    let mut midway = 0;
     while while_labelling + while_merging < KILLS {
         let out = folder.path().join(format!("out {builds}"));
         loop {
@@ -133,9 +140,13 @@ fn killed_at_any_instant_nothing_is_lost_and_nothing_done_twice() {
             if !killed {
                 break;
             }
-            match printed.iter().any(|line| line == "merging") {
-                true => while_merging += 1,
-                false => while_labelling += 1,
+            let done = images(&finished(&out)).len();
+            if printed.iter().any(|line| line == "merging") {
+                assert_eq!(done, source.images().len(), "what is not labelled is merged");
+                while_merging += 1;
+            } else {
+                while_labelling += 1;
+                midway += usize::from((1..source.images().len()).contains(&done));
             }
         }
         assert_eq!(images(&finished(&out)).len(), source.images().len());
@@ -143,11 +154,11 @@ fn killed_at_any_instant_nothing_is_lost_and_nothing_done_twice() {
         builds += 1;
     }
     println!(
-        "{while_labelling} kills while labelling, {while_merging} while merging, {builds} builds of {} images; {begun} \
-         images begun, {begun_twice} of them finished before",
+        "{while_labelling} kills while labelling, {midway} of them with some images done and some not, {while_merging} while \
+         merging, {builds} builds of {} images; {begun} images begun, {begun_twice} of them finished before",
         source.images().len()
     );
     assert_eq!(begun_twice, 0);
     assert!(begun >= builds * source.images().len());
-    assert!(while_labelling > 0 && while_merging > 0);
+    assert!(midway > KILLS / 4 && while_merging > 0, "{midway} kills amid the images, {while_merging} amid the merge");
 }

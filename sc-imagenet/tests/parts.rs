@@ -9,6 +9,8 @@ use sc_imagenet::{BuildIdentity, ImagePlacement, Journal, Record, Shard};
 mod limited;
 #[path = "made/data_set.rs"]
 mod made;
+#[path = "../../xtask/tests/skips/mod.rs"]
+mod skips;
 use made::{MAX_POINTS, build_shard, identity, merge_into, merged, single, snapshot, work};
 
 #[test]

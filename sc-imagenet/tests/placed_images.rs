@@ -10,6 +10,8 @@ use sc_imagenet::{ImagePlacement, ImageSource, Record, Shard};
 mod made;
 #[path = "made/python.rs"]
 mod python;
+#[path = "../../xtask/tests/skips/mod.rs"]
+mod skips;
 #[path = "made/tars.rs"]
 mod tars;
 use made::{build_shard, merge_into, pair, snapshot, work};

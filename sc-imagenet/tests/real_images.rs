@@ -1,23 +1,17 @@
 //! Photographs as they come, where there are any: set `SCORR_TEST_DATA` to a folder with `caltech` and `willow-object`.
 
-use std::path::PathBuf;
+#[path = "../../xtask/tests/skips/mod.rs"]
+mod skips;
+
 use std::time::Instant;
 
 use sc_imagenet::{CheckConfig, ClassTree, check};
 
 #[test]
 fn every_real_image_is_usable_and_a_second_check_is_instantaneous() {
-    let Some(data) = std::env::var_os("SCORR_TEST_DATA").map(PathBuf::from) else {
-        println!("skipped: SCORR_TEST_DATA is not set");
-        return;
-    };
     let folder = tempfile::tempdir().unwrap();
     for (name, classes, images) in [("caltech", 32, 1824), ("willow-object", 5, 232)] {
-        let root = data.join(name);
-        if !root.is_dir() {
-            println!("skipped: {} is not there", root.display());
-            continue;
-        }
+        let Some(root) = skips::test_data(name) else { continue };
         let cache = folder.path().join(name);
         for expected_from_cache in [0, images] {
             let start = Instant::now();

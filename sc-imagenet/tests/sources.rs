@@ -10,6 +10,8 @@ use tempfile::TempDir;
 
 #[path = "made/tars.rs"]
 mod made;
+#[path = "../../xtask/tests/skips/mod.rs"]
+mod skips;
 use made::{Classes, classes, folders, picture, shards, tar, tar_of_tars};
 
 /// Class, id and bytes of every image, in order.
@@ -231,15 +233,7 @@ proptest! {
 
 #[test]
 fn real_photographs_are_the_same_in_a_tar() {
-    let Some(data) = std::env::var_os("SCORR_TEST_DATA").map(PathBuf::from) else {
-        println!("skipped: SCORR_TEST_DATA is not set");
-        return;
-    };
-    let root = data.join("willow-object");
-    if !root.is_dir() {
-        println!("skipped: {} is not there", root.display());
-        return;
-    }
+    let Some(root) = skips::test_data("willow-object") else { return };
     let folders = open(&root);
     let classes: Classes = folders
         .classes()

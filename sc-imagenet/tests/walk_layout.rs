@@ -8,6 +8,8 @@ use sc_imagenet::{ImagePlacement, LayoutWriter};
 mod made;
 #[path = "made/python.rs"]
 mod python;
+#[path = "../../xtask/tests/skips/mod.rs"]
+mod skips;
 use made::{MAX_POINTS, facts, identity, pair};
 use python::walk_with_python;
 

@@ -14,6 +14,8 @@ use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 pub use ranges::{Range, above_zero, check_ranges, rate, share, temperature, under, weight, within};
+#[cfg(test)]
+pub use schema::LossSection;
 pub use schema::{
     BackboneSection, ClassifierSection, DataSection, MaskSection, StudentSection, TrainConfig, TrainSection, Tune,
 };

@@ -6,6 +6,10 @@ mod criterion;
 mod export;
 mod gradients;
 #[cfg(test)]
+mod learning;
+#[cfg(test)]
+mod loss_gradients;
+#[cfg(test)]
 mod parity;
 mod seen_images;
 mod session;

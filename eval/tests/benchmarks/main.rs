@@ -10,6 +10,8 @@ mod orientation;
 mod pf_pascal;
 mod real_data;
 mod sc_imagenet;
+#[path = "../../../xtask/tests/skips/mod.rs"]
+mod skips;
 mod spair;
 mod table;
 mod tss;

@@ -1,22 +1,14 @@
 //! Real lists and images, where `SCORR_TEST_DATA` names the folder that has them.
 
-use std::path::PathBuf;
-
 use eval::{
     BenchmarkName, BenchmarkSplit, LeakReport, ReadOptions, leak_free, read_pairs, read_pf_pascal_list, read_tss,
 };
 
-fn data(folder: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("SCORR_TEST_DATA").map(|root| PathBuf::from(root).join(folder));
-    if path.is_none() {
-        println!("skipped: SCORR_TEST_DATA is not set");
-    }
-    path
-}
+use crate::skips::test_data;
 
 #[test]
 fn the_pf_pascal_lists_have_the_known_sizes_and_the_known_leak() {
-    let Some(lists) = data("pf-pascal-pairs") else { return };
+    let Some(lists) = test_data("pf-pascal-pairs") else { return };
     let list = |split: &str| read_pf_pascal_list(&lists.join(format!("{split}_pairs.csv"))).unwrap();
     let (train, val, test) = (list("train"), list("val"), list("test"));
     assert_eq!((train.len(), val.len(), test.len()), (2940, 308, 299));
@@ -47,7 +39,7 @@ fn the_pf_pascal_lists_have_the_known_sizes_and_the_known_leak() {
 
 #[test]
 fn the_sample_of_tss_has_a_pair_of_each_subset() {
-    let Some(root) = data("tss") else { return };
+    let Some(root) = test_data("tss") else { return };
     assert_eq!(BenchmarkName::detect(&root), Some(BenchmarkName::Tss));
     let pairs = read_tss(&root).unwrap();
     let ids: Vec<_> = pairs.iter().map(|pair| pair.id.as_str()).collect();
@@ -65,7 +57,7 @@ fn the_sample_of_tss_has_a_pair_of_each_subset() {
 
 #[test]
 fn willow_object_class_has_its_halves() {
-    let Some(root) = data("willow-object") else { return };
+    let Some(root) = test_data("willow-object") else { return };
     assert_eq!(BenchmarkName::detect(&root), Some(BenchmarkName::Willow));
     let count = |split| {
         let options = ReadOptions { split: Some(split), ..ReadOptions::default() };

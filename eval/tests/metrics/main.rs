@@ -4,6 +4,8 @@ mod by_hand;
 mod coverage;
 mod golden;
 mod laws;
+#[path = "../../../xtask/tests/skips/mod.rs"]
+mod skips;
 mod tss_sample;
 
 use eval::{KeyPointImage, KeyPointPair, Protocol};

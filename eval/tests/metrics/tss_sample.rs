@@ -1,8 +1,8 @@
 //! TSS's real ground truth, where `SCORR_TEST_DATA` names a folder with `tss` in it.
 
-use std::path::PathBuf;
-
 use eval::{Flow, FlowScore, ObjectMask, TSS_ALPHA, TssScores, flow_bytes, parse_flow, read_foreground, score_flow};
+
+use crate::skips::test_data;
 
 const PAIRS: [(&str, &str); 3] = [("FG3DCar", "001_005"), ("JODS", "car_01_02"), ("PASCAL", "bike_01_02")];
 
@@ -16,10 +16,7 @@ struct Directed {
 }
 
 fn sample() -> Option<Vec<Directed>> {
-    let Some(root) = std::env::var_os("SCORR_TEST_DATA").map(|root| PathBuf::from(root).join("tss")) else {
-        println!("skipped: SCORR_TEST_DATA is not set");
-        return None;
-    };
+    let root = test_data("tss")?;
     let mut found = Vec::new();
     for (subset, name) in PAIRS {
         let folder = root.join(subset).join(name);

@@ -1,16 +1,16 @@
 //! The report in a browser, where one is installed.
 
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
-use std::{env, thread};
 
 use serde_json::Value;
 
 use crate::generated::report;
+use crate::skips;
 
-const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Before anything else in the page: whatever goes wrong is written down.
@@ -50,12 +50,6 @@ addEventListener('load', async () => {
   parent.postMessage(JSON.stringify(result), '*');
 });
 </script>";
-
-fn installed() -> Option<PathBuf> {
-    let path = env::var_os("PATH")?;
-    let candidates = env::split_paths(&path).flat_map(|folder| NAMES.map(|name| folder.join(name)));
-    candidates.into_iter().find(|file| file.is_file())
-}
 
 /// What the browser says (its page when scripts are done, and its log).
 fn browse(browser: &Path, folder: &Path, page: &Path) -> (String, String) {
@@ -119,7 +113,7 @@ fn measured(browser: &Path, html: &str, widths: &[u32]) -> Vec<Value> {
 
 #[test]
 fn a_browser_shows_the_report_and_opens_a_pair() {
-    let Some(browser) = installed() else { return println!("skipped: none of {NAMES:?} is on PATH") };
+    let Some(browser) = skips::browser() else { return };
     let html = report().html();
     let widths = [390, 1280];
     let all = measured(&browser, &html, &widths);
@@ -152,7 +146,7 @@ fn a_browser_shows_the_report_and_opens_a_pair() {
 
 #[test]
 fn a_browser_has_nothing_to_say_about_the_report() {
-    let Some(browser) = installed() else { return println!("skipped: none of {NAMES:?} is on PATH") };
+    let Some(browser) = skips::browser() else { return };
     let folder = tempfile::tempdir().unwrap();
     let check = |html: &str| {
         let page = folder.path().join("report.html");

@@ -6,6 +6,7 @@ use eval::{ClassScores, Figure, FigureFont, FigureFontError, PckCurve};
 use image::Rgb;
 
 use crate::generated::{methods, protocol};
+use crate::skips::skip;
 use crate::tags::elements;
 
 fn curves() -> Vec<PckCurve> {
@@ -25,9 +26,9 @@ fn an_svg_has_a_line_a_method_and_needs_no_file() {
         let points: Vec<_> = lines.filter_map(|line| line.attribute("points")).collect();
         assert!(points.iter().any(|points| points.split_whitespace().count() == 3), "{colour}: {points:?}");
     }
-    for text in tags.iter().filter(|tag| tag.name == "text") {
-        assert_eq!(text.attribute("font-family"), Some("sans-serif"));
-    }
+    let fonts: Vec<_> =
+        tags.iter().filter(|tag| tag.name == "text").map(|text| text.attribute("font-family")).collect();
+    assert!(!fonts.is_empty() && fonts.iter().all(|font| *font == Some("sans-serif")), "{fonts:?}");
     assert_eq!(svg.matches("http").count(), 1, "the name space alone");
 }
 
@@ -52,7 +53,7 @@ fn an_svg_has_a_bar_for_each_class_and_method() {
 fn pixels_show_the_methods_and_letters() {
     let font = match FigureFont::of_system() {
         Ok(font) => font,
-        Err(error) => return println!("skipped: {error}"),
+        Err(error) => return skip("font", error),
     };
     for figure in [Figure::PckCurves(&curves()), Figure::ClassBars(&classes())] {
         let picture = figure.pixels(&font, 2).unwrap();
@@ -82,7 +83,7 @@ fn without_a_font_the_error_says_what_to_do() {
 
 #[test]
 fn nothing_that_is_drawn_panics() {
-    let font = FigureFont::of_system().ok();
+    let font = FigureFont::of_system().inspect_err(|error| skip("font", error)).ok();
     let curve = |points: &[(f64, f64)]| PckCurve { method: "long name ".repeat(30), points: points.to_vec() };
     let odd = [
         vec![],

@@ -4,5 +4,7 @@ mod browser;
 mod figures;
 mod generated;
 mod page;
+#[path = "../../../xtask/tests/skips/mod.rs"]
+mod skips;
 mod tables;
 mod tags;

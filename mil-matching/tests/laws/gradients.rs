@@ -4,8 +4,9 @@ use burn::module::Param;
 use burn::tensor::{Device, Tensor};
 use corr_volume::{CorrVolume, Grid};
 use mil_matching::{
-    ClassifierConfig, PixelConfig, RegionMatcher, RegionMatcherConfig, RegionScores, cell_prior, image_bag_score,
-    image_loss, multi_label_loss, pixel_bag_score, pixel_loss, pixel_volume, region_descriptors, region_loss,
+    BilinearForm, ClassifierConfig, PixelConfig, RegionMatcher, RegionMatcherConfig, RegionScores, cell_prior,
+    image_bag_score, image_loss, multi_label_loss, pixel_bag_score, pixel_loss, pixel_volume, region_descriptors,
+    region_loss,
 };
 
 use crate::{flex, read, tensor, uniform, unit_rows};
@@ -37,7 +38,10 @@ fn compare(name: &str, at: &[f32], got: &[f32], value: impl Fn(&[f32]) -> f32) {
         );
         largest = largest.max(wanted.abs());
     }
-    assert!(largest > 1e-3, "{name}: every gradient is zero, nothing was checked");
+    assert!(
+        largest > 1e-2,
+        "{name}: the largest gradient is {largest}, next to what is tolerated: nothing was checked"
+    );
 }
 
 /// Weights that make one number of a tensor, so that no part of its gradient cancels.
@@ -144,8 +148,10 @@ fn region_matcher() {
         };
         let got = both(fixed.choice.right.val(), fixed.selection.right.val());
         compare("right factor", &right, &got, |right| value(&matcher_of(left.as_deref(), right)).into_scalar());
-        if let (Some(at), Some(choice), Some(selection)) = (&left, &fixed.choice.left, &fixed.selection.left) {
-            let got = both(choice.val(), selection.val());
+        assert_eq!(fixed.choice.left.is_some(), rank > 0, "a form of rank {rank}");
+        if let Some(at) = &left {
+            let factor = |form: &BilinearForm| form.left.as_ref().expect("a left factor").val();
+            let got = both(factor(&fixed.choice), factor(&fixed.selection));
             compare("left factor", at, &got, |left| value(&matcher_of(Some(left), &right)).into_scalar());
         }
     }
@@ -191,9 +197,8 @@ fn no_gradient_is_nan_where_nothing_is_there() {
     let bag = pixel_bag_score(&volume, mask.clone(), mask, &PixelConfig::default());
     let loss = region_loss(scores.bag, &[true]) + pixel_loss(bag.clone(), bag, &PixelConfig::default());
     let gradients = loss.backward();
-    if let Some(gradient) = zeros.grad(&gradients) {
-        assert!(read(gradient).iter().all(|value| value.is_finite()));
-    }
+    let gradient = read(zeros.grad(&gradients).expect("both losses depend on what is zero"));
+    assert!(gradient.len() == 6 && gradient.iter().all(|value| value.is_finite()), "{gradient:?}");
     let features = Tensor::<4>::zeros([1, 3, 1, 3], &device).require_grad();
     let descriptors = region_descriptors(features.clone(), flex(&[0.0; 6], [1, 2, 3]).autodiff());
     let gradients = descriptors.sum().backward();

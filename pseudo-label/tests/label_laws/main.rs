@@ -13,6 +13,7 @@ mod pairs;
 mod peakedness;
 mod platt;
 mod reliability;
+mod symmetry;
 
 use corr_volume::Grid;
 use proptest::prelude::*;

@@ -67,6 +67,7 @@ fn bands_meet_without_a_seam() {
     let features = l2_normalise(Tensor::<4>::from_data(TensorData::new(values, [1, 4, 10, 15]), &device));
     let got: Vec<f32> = pair_peakedness(features.clone(), features.clone(), 0.05).try_into_vec_as().expect("f32");
     let volume: Vec<f32> = CorrVolume::cosine(features.clone(), features).values().try_into_vec_as().expect("f32");
+    assert_eq!((got.len(), volume.len()), (150, 150 * 150));
     for (cell, (got, row)) in got.iter().zip(volume.chunks(150)).enumerate() {
         assert!((got - peakedness(row, Grid::new(10, 15), 0.05)).abs() < 1e-4, "cell {cell}");
     }

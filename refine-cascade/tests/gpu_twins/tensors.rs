@@ -6,11 +6,13 @@ use burn::tensor::{Device, Tensor, TensorData};
 use corr_volume::l2_normalise;
 use rand::{RngExt, SeedableRng};
 
+use crate::skips::skip;
+
 pub fn adapter() -> Option<Device> {
     static DEVICE: OnceLock<Option<Device>> = OnceLock::new();
     let device = DEVICE.get_or_init(|| Device::wgpu_options().init().ok()).clone();
     if device.is_none() {
-        eprintln!("skipped: no GPU adapter");
+        skip("gpu", "there is no GPU adapter");
     }
     device
 }

@@ -29,7 +29,7 @@ fn check<const D: usize>(start: &[f64], shape: [usize; D], loss: impl Fn(Tensor<
             (value(&up) - value(&down)) / (2.0 * step)
         })
         .collect();
-    assert!(gradient.iter().any(|g| g.abs() > 1e-3), "the loss feels nothing: {gradient:?}");
+    assert!(gradient.iter().any(|g| g.abs() > 4e-2), "no gradient is above what is tolerated: {gradient:?}");
     assert_close(&gradient, &differences, 4e-3, 2e-2);
 }
 

@@ -7,5 +7,6 @@ mod cascade;
 mod gradients;
 mod labels;
 mod losses;
+mod symmetry;
 mod voting;
 mod warp;

@@ -5,7 +5,7 @@ use refine_cascade::{VoteConfig, hough_peak, normalise_rows, vote, vote_either};
 
 use crate::naive::{self, tensors::*};
 
-fn configs() -> impl Strategy<Value = VoteConfig> {
+pub fn configs() -> impl Strategy<Value = VoteConfig> {
     let switches = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
     let power = prop_oneof![Just(1.0f32), Just(2.0), Just(3.0), Just(1.5)];
     let evidence = (prop_oneof![Just(0.0f32), Just(0.1), Just(0.5)], any::<bool>());
@@ -15,7 +15,7 @@ fn configs() -> impl Strategy<Value = VoteConfig> {
     })
 }
 
-fn grids() -> impl Strategy<Value = Grid> {
+pub fn grids() -> impl Strategy<Value = Grid> {
     (1..7usize, 1..7usize).prop_map(|(height, width)| Grid::new(height, width))
 }
 

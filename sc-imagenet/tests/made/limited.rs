@@ -6,6 +6,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::skips::skip;
+
 /// No file can have more than 8 KiB (in some shells 4): to the process, the disk is full. Without the trap, the signal that
 /// goes with the limit would end it.
 pub const LITTLE_DISK: &str = "trap '' XFSZ; ulimit -f 8";
@@ -14,11 +16,11 @@ pub const FEW_FILES: &str = "ulimit -n 32";
 
 const FOLDER: &str = "SC_IMAGENET_LIMITED_TEST";
 
-/// Runs the test called `name` of this program under a limit, and gives back what it prints. `None`, with a message, where
+/// Runs the test called `name` of this program under a limit, and gives back what it prints. `None`, and a skip, where
 /// there is no shell for it.
 pub fn run(name: &str, limit: &str, folder: &Path) -> Option<String> {
     if !cfg!(unix) {
-        println!("skipped: there are no limits to set here");
+        skip("limits", "there are no limits to set here");
         return None;
     }
     let output = Command::new("sh")

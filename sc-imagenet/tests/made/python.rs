@@ -3,7 +3,10 @@
 use std::path::Path;
 use std::process::Command;
 
-/// Walks a data set as a program would that knows nothing but the description of the layout; `None` without Python.
+use crate::skips::skip;
+
+/// Walks a data set as a program would that knows nothing but the description of the layout; `None`, and a skip, without
+/// Python.
 pub fn walk_with_python(out: &Path, more: &[&str]) -> Option<Result<String, String>> {
     run_script("walk_layout.py", out, more)
 }
@@ -14,7 +17,7 @@ pub fn run_script(script: &str, out: &Path, more: &[&str]) -> Option<Result<Stri
     let output = match Command::new("python3").arg(script).arg(out).args(more).output() {
         Ok(output) => output,
         Err(error) => {
-            println!("skipped: python3 cannot be run ({error})");
+            skip("python", format!("python3 cannot be run ({error})"));
             return None;
         }
     };

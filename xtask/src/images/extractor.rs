@@ -328,7 +328,9 @@ mod tests {
             for asked in [Asked::Frozen(View::AsIs), extractor.at_scale(1.5), warped] {
                 let inputs = [1, 40, 90].map(|shade| extractor.input_on_host(&picture(shade), &asked).into_data());
                 let together = extractor.run_batch(inputs.iter().map(|input| (input.clone(), None)).collect(), &asked);
-                for (input, together) in inputs.into_iter().zip(together.unwrap()) {
+                let together = together.unwrap();
+                assert_eq!(together.len(), inputs.len());
+                for (input, together) in inputs.into_iter().zip(together) {
                     let alone = extractor.run(Tensor::from_data(input, &host()), &asked);
                     assert_eq!(alone.len(), together.len());
                     for (alone, together) in alone.into_iter().zip(together) {
@@ -363,7 +365,9 @@ mod tests {
         let (path_there, asked_there) = (path.clone(), asked.clone());
         let fetched = crate::ahead::in_order(2, 2, std::iter::once(move || other.fetch(&path_there, &asked_there)));
         let there = fetched.map(|fetched| extractor.features(&path, fetched.unwrap(), &asked).unwrap().into_maps());
-        for (here, there) in here.into_iter().zip(there.flatten()) {
+        let there: Vec<Tensor<4>> = there.flatten().collect();
+        assert!(there.len() == here.len() && !here.is_empty());
+        for (here, there) in here.into_iter().zip(there) {
             here.into_data().assert_eq(&there.into_data(), true);
         }
     }

@@ -166,11 +166,15 @@ fn numbers<const D: usize>(tensor: &Tensor<D>) -> Result<Vec<f32>> {
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::{Device, Distribution};
+    use burn::tensor::{Device, Distribution, TensorData};
     use corr_volume::{Readout, l2_normalise, resize_bilinear};
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
 
     use super::*;
     use crate::bench::Untrained;
+    use crate::drawn;
+    use crate::network::Layout;
     use crate::train::small_run::generator;
 
     fn described(grid: Grid) -> Described {
@@ -208,6 +212,83 @@ mod tests {
                     assert!((found - wanted).abs() < 1e-4, "{found}, wanted {wanted}");
                 }
             }
+        }
+    }
+
+    const SIDES: [[usize; 2]; 2] = [[6, 5], [7, 8]];
+
+    /// A matcher that is never shown an image.
+    fn matcher() -> Matcher {
+        let (config, device) = (drawn::config(), Device::flex());
+        let network = Network::init(&config, Network::random_backbone(&config, &device), 2, &device);
+        let (backbone, foregrounds) =
+            (network.backbone.clone(), Foregrounds::new(network.classifier.clone(), &config.mask));
+        let extractor = Arc::new(Extractor::new(backbone, Layout::of(&config), "none", 0, 0, &device).unwrap());
+        Matcher { network, extractor, foregrounds, config, classes: Vec::new() }
+    }
+
+    fn random([height, width]: [usize; 2], seed: u64) -> Described {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut numbers = |count: usize| (0..count).map(|_| rng.random_range(-1.0..1.0)).collect::<Vec<f32>>();
+        let features = TensorData::new(numbers(16 * height * width), [1, 16, height, width]);
+        let mask_values: Vec<f32> = numbers(height * width).into_iter().map(f32::abs).collect();
+        let mask = TensorData::new(mask_values.clone(), [1, height, width]);
+        let device = Device::flex();
+        Described {
+            features: l2_normalise(Tensor::from_data(features, &device)),
+            mask: Tensor::from_data(mask, &device),
+            mask_values,
+            size: (width as u32, height as u32),
+        }
+    }
+
+    fn mirrored(one: &Described) -> Described {
+        let mask = one.mask.clone().flip([2]);
+        Described {
+            features: one.features.clone().flip([3]),
+            mask_values: numbers(&mask).unwrap(),
+            mask,
+            size: one.size,
+        }
+    }
+
+    fn mirrored_way(way: &Way, grid: Grid, other: Grid) -> Way {
+        let right = (other.width - 1) as f32;
+        let points: Vec<[f32; 2]> = way.points.iter().map(|[x, y]| [right - x, *y]).collect();
+        Way { points: flipped(&points, grid), peakedness: flipped(&way.peakedness, grid) }
+    }
+
+    fn flipped<T: Copy>(values: &[T], grid: Grid) -> Vec<T> {
+        values.chunks(grid.width).flat_map(|row| row.iter().rev().copied()).collect()
+    }
+
+    fn assert_same(one: &Way, other: &Way) {
+        assert_eq!((one.points.len(), one.peakedness.len()), (other.points.len(), other.peakedness.len()));
+        for (a, b) in one.points.iter().flatten().zip(other.points.iter().flatten()) {
+            assert!((a - b).abs() < 1e-3, "{:?} and {:?}", one.points, other.points);
+        }
+        for (a, b) in one.peakedness.iter().zip(&other.peakedness) {
+            assert!((a - b).abs() < 1e-4, "{:?} and {:?}", one.peakedness, other.peakedness);
+        }
+    }
+
+    #[test]
+    fn matches_of_exchanged_images_are_exchanged_and_of_mirrored_ones_mirrored() {
+        let _generator = generator();
+        let matcher = matcher();
+        for (seed, voted) in [(1, true), (2, false), (3, true), (4, false)] {
+            let settings = LabelSettings { voted, ..LabelSettings::default() };
+            let [a, b] = [random(SIDES[0], seed), random(SIDES[1], seed + 10)];
+            let found = |one: &Described, other: &Described| matcher.match_pair(one, other, &settings).unwrap().ways;
+            let [there, back] = found(&a, &b);
+            let [other_back, other_there] = found(&b, &a);
+            assert_same(&other_there, &there);
+            assert_same(&other_back, &back);
+            let [mirrored_there, mirrored_back] = found(&mirrored(&a), &mirrored(&b));
+            assert_same(&mirrored_there, &mirrored_way(&there, a.grid(), b.grid()));
+            assert_same(&mirrored_back, &mirrored_way(&back, b.grid(), a.grid()));
+            // They are the matches of these images: of others they are others.
+            assert!(there.points != found(&a, &random(SIDES[1], seed + 20))[0].points);
         }
     }
 }

@@ -1,5 +1,8 @@
 //! The same steps on the CPU and on a GPU backend: the same losses and the same parameters, up to rounding.
 
+#[path = "../../tests/skips/mod.rs"]
+mod skips;
+
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 
@@ -32,8 +35,7 @@ fn root_mean_square(values: impl Iterator<Item = f32>) -> f64 {
 fn five_steps_agree_on_both_backends() {
     let _generator = super::small_run::generator();
     let Ok(gpu) = Device::wgpu_options().init() else {
-        eprintln!("skipped: there is no wgpu adapter, not even a software one");
-        return;
+        return skips::skip("gpu", "there is no GPU adapter, not even a software one");
     };
     let folder = tempfile::tempdir().unwrap();
     let config = small_run(folder.path(), STEPS);

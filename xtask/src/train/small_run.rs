@@ -1,4 +1,5 @@
-//! A run of seconds for the tests of sessions: nine drawn images of three classes, a small backbone, nothing cached.
+//! A run of seconds for the tests of sessions: nine drawn images of three classes, a small backbone, nothing cached. A shard
+//! has four pairs of two classes or more, so that no loss is left out.
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -24,7 +25,7 @@ pub fn small_run(folder: &Path, steps: usize) -> TrainConfig {
         backbone: BackboneSection { input: 64, cache_mib: 0, ..crate::drawn::config().backbone },
         classifier: ClassifierSection { steps: 2, batch: 8, ..ClassifierSection::default() },
         student: StudentSection { stages: 2, hidden: 8, ..StudentSection::default() },
-        train: TrainSection { steps, pairs: 2, warm_up: 1, validate_every: 0, ..TrainSection::default() },
+        train: TrainSection { steps, pairs: 8, warm_up: 1, validate_every: 0, ..TrainSection::default() },
         ..TrainConfig::default()
     };
     config.mask.map.scales = vec![1.0];

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use crate::skips::skip;
 use crate::support::{Scene, state};
 use image::{ImageFormat, Rgb, RgbImage};
 
@@ -128,8 +129,7 @@ fn weights_that_are_not_what_they_should_be() {
         Some(home.join("scorr/weights"))
     });
     let Some(Ok(mut bytes)) = cache.map(|folder| fs::read(folder.join(known.file))) else {
-        eprintln!("skipped the rest: {} is not in the cache folder", known.file);
-        return;
+        return skip("weights", format!("the rest needs {} in the cache folder", known.file));
     };
     let path = scene.path(known.file).to_string_lossy().into_owned();
     fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();

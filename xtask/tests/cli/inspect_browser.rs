@@ -1,16 +1,15 @@
 //! The gallery of labels in a browser, where one is installed.
 
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-use std::{env, fs, thread};
+use std::{fs, thread};
 
 use serde_json::{Value, json};
 
 use crate::inspect::{labels, photos};
+use crate::skips;
 use crate::support::Scene;
 
-const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Opens the first pair and measures what is seen.
@@ -35,15 +34,9 @@ addEventListener('load', async () => {
 });
 </script>";
 
-fn installed() -> Option<PathBuf> {
-    let path = env::var_os("PATH")?;
-    let mut candidates = env::split_paths(&path).flat_map(|folder| NAMES.map(|name| folder.join(name)));
-    candidates.find(|file| file.is_file())
-}
-
 #[test]
 fn a_browser_shows_the_gallery_of_inspect_on_a_phone_and_on_a_desk() {
-    let Some(browser) = installed() else { return println!("skipped: none of {NAMES:?} is on PATH") };
+    let Some(browser) = skips::browser() else { return };
     let scene = Scene::new();
     let folder = photos(&scene);
     labels(&scene, &folder, &json!({"seed": 7}));

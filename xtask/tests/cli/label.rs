@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::Duration;
 
-use crate::support::{LENIENT, Scene};
+use sc_imagenet::Record;
+
+use crate::support::{LENIENT, Scene, kill_at};
 
 /// A run and its images.
 struct Labelling {
@@ -36,7 +36,7 @@ impl Labelling {
     fn flags(&self, data: &Path, out: &str, more: &[&str]) -> Vec<String> {
         let data = data.to_string_lossy().into_owned();
         let mut flags =
-            vec!["label", "--run", "a", "--device", "cpu", "--val-share", "0.3", "--data", &data, "--out", out];
+            vec!["label", "--run", "a", "--device", "cpu", "--set", "val_share=0.3", "--data", &data, "--out", out];
         for setting in LENIENT {
             flags.extend(["--set", setting]);
         }
@@ -75,16 +75,24 @@ impl Labelling {
         files
     }
 
+    /// The pairs of a data set by their names.
+    fn annotations(&self, out: &str) -> BTreeMap<String, serde_json::Value> {
+        let files = self.files(out).into_iter().filter(|(name, _)| name.contains("/PairAnnotation/"));
+        files.map(|(name, bytes)| (name, serde_json::from_slice(&bytes).unwrap())).collect()
+    }
+
     /// How often each image stands in the journals of a build.
     fn journalled(&self, out: &str) -> BTreeMap<u64, usize> {
         let mut times = BTreeMap::new();
-        for part in fs::read_dir(self.scene.path(out).join("parts")).unwrap() {
-            let journal = fs::read_to_string(part.unwrap().path().join("journal.jsonl")).unwrap();
-            for line in journal.lines() {
-                let line: serde_json::Value = serde_json::from_str(line).unwrap();
-                for record in line.as_array().into_iter().flatten() {
-                    if let Some(number) = record.pointer("/Image/number").or_else(|| record.pointer("/image/number")) {
-                        *times.entry(number.as_u64().unwrap()).or_default() += 1;
+        for part in fs::read_dir(self.scene.path(out).join("parts")).into_iter().flatten() {
+            let journal = fs::read_to_string(part.unwrap().path().join("journal.jsonl")).unwrap_or_default();
+            // Without the line that was being written when the process was killed, and without the first and the last,
+            // which are no records.
+            let whole = &journal[..journal.rfind('\n').map_or(0, |end| end + 1)];
+            for line in whole.lines().filter(|line| line.starts_with('[')) {
+                for record in serde_json::from_str::<Vec<Record>>(line).unwrap() {
+                    if let Record::Image(image) = record {
+                        *times.entry(image.number).or_default() += 1;
                     }
                 }
             }
@@ -110,11 +118,9 @@ fn a_run_labels_images_and_looks_at_each_once() {
     assert!(done["pairs"].as_u64().unwrap() > 0, "{done}");
     let files = labelling.files("labels");
     assert!(files.contains_key("/DATASHEET.md") && files.contains_key("/index/pairs.parquet"));
-    let annotations = files.iter().filter(|(name, _)| name.contains("/PairAnnotation/"));
-    let annotations: Vec<serde_json::Value> =
-        annotations.map(|(_, bytes)| serde_json::from_slice(bytes).unwrap()).collect();
+    let annotations = labelling.annotations("labels");
     assert_eq!(annotations.len() as u64, done["pairs"].as_u64().unwrap());
-    for pair in &annotations {
+    for pair in annotations.values() {
         let count = pair["src_kps"].as_array().unwrap().len();
         assert!((3..=40).contains(&count) && pair["trg_kps"].as_array().unwrap().len() == count, "{pair}");
         // One or both of the two partners agree about each point.
@@ -150,25 +156,66 @@ fn shards_and_workers_leave_no_trace() {
 }
 
 #[test]
-fn a_build_that_is_killed_twenty_times_is_that_of_one_go() {
+fn a_build_that_is_killed_seven_times_is_that_of_one_go() {
     let labelling = Labelling::new();
     labelling.label(&labelling.images, "whole", &["--workers", "1"]);
+    let all = labelling.journalled("whole").len();
     let flags = labelling.flags(&labelling.images, "killed", &["--workers", "1", "--resume"]);
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
-    // From before the first image to after the last.
-    let mut wait = 20;
-    for _ in 0..20 {
-        let mut command = labelling.scene.command(&flags);
-        let mut child = command.stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(wait));
-        child.kill().unwrap();
-        child.wait().unwrap();
-        wait = (wait * 7 + 13) % 400;
+    let command = || labelling.scene.command(&flags);
+    let done = || labelling.journalled("killed").len();
+    // Before the first image, and each time that there are more.
+    kill_at(command(), || labelling.scene.path("killed/parts").exists().then_some(()));
+    for kill in 1..7 {
+        let before = done();
+        kill_at(command(), || (done() > before).then_some(()));
+        assert!((before + 1..all).contains(&done()), "kill {kill}: {before} of {all} images before, {} after", done());
     }
     labelling.scene.succeed(&flags);
     assert_same(&labelling.files("whole"), &labelling.files("killed"));
     assert!(labelling.journalled("killed").values().all(|times| *times == 1), "an image was judged twice");
-    assert_eq!(labelling.journalled("killed").len(), labelling.journalled("whole").len());
+    assert!(all > 10 && done() == all, "{} of {all} images", done());
+}
+
+#[test]
+fn chains_of_three_images_are_asked_for_too_where_they_are_wanted() {
+    let labelling = Labelling::new();
+    // A chain needs three images of a class and split.
+    let four = ["--set", "partners=4", "--set", "block=5", "--set", "val_share=0", "--json"];
+    let label = |out: &str, more: &[&str]| -> serde_json::Value {
+        serde_json::from_str(&labelling.label(&labelling.images, out, &[&four[..], more].concat())).unwrap()
+    };
+    let (pairs, chained) = (label("pairs", &[]), label("chained", &["--set", "chains=true"]));
+    assert_eq!(chained["images"], pairs["images"]);
+    // A point of which a chain is asked too has no more partners that agree, and some have fewer.
+    let points = |out: &str| -> BTreeMap<(String, String), f64> {
+        let mut points = BTreeMap::new();
+        for (name, pair) in labelling.annotations(out) {
+            let source = pair["src_kps"].as_array().unwrap().iter().map(serde_json::Value::to_string);
+            let agreements = pair["agreement"].as_array().unwrap().iter().map(|share| share.as_f64().unwrap());
+            points.extend(source.map(|point| (name.clone(), point)).zip(agreements));
+        }
+        points
+    };
+    let (loose, strict) = (points("pairs"), points("chained"));
+    assert!(
+        !strict.is_empty() && strict.len() < loose.len(),
+        "{} points of pairs, {} of chains",
+        loose.len(),
+        strict.len()
+    );
+    let both: Vec<(f64, f64)> = strict.iter().filter_map(|(key, share)| Some((*share, *loose.get(key)?))).collect();
+    assert!(both.iter().all(|(strict, loose)| strict <= loose), "{both:?}");
+    assert!(both.iter().any(|(strict, loose)| strict < loose), "{both:?}");
+    // It is a setting like others: said in the datasheet, and another build.
+    assert!(
+        fs::read_to_string(labelling.scene.path("chained/DATASHEET.md")).unwrap().contains("| label.chains | true |")
+    );
+    let message =
+        labelling.fail(&labelling.images, "pairs", &[&four[..], &["--set", "chains=true", "--resume"]].concat());
+    assert!(message.contains("label.chains"), "{message}");
+    let message = labelling.fail(&labelling.images, "few", &["--set", "chains=true"]);
+    assert!(message.contains("`chains` needs 4 `partners` or more, not 2"), "{message}");
 }
 
 #[test]
@@ -226,7 +273,7 @@ fn tars_and_shards_of_the_same_images_give_the_same_labels() {
     let cut = labelling.scene.path("cut.tar");
     fs::write(&cut, &whole[..whole.len() / 2]).unwrap();
     let message = labelling.fail(&cut, "cut", &[]);
-    assert!(message.contains("cut.tar") && message.contains("offset") || message.contains("byte"), "{message}");
+    assert!(message.contains("cut.tar") && (message.contains("offset") || message.contains("byte")), "{message}");
 }
 
 #[test]

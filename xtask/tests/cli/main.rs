@@ -12,6 +12,9 @@ mod odd_annotations;
 mod outputs;
 mod runs;
 mod score;
+mod skipping;
+#[path = "../skips/mod.rs"]
+mod skips;
 mod sources;
 mod stale;
 mod support;

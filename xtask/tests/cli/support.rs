@@ -1,7 +1,8 @@
 //! Running the binary in a folder of its own, on a data set that is small enough for a test.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 /// A folder for one test, with its cache and runs.
 pub struct Scene {
@@ -58,7 +59,37 @@ impl Scene {
     }
 }
 
-/// A run of seconds: enough to pass through every line of the method.
+/// Starts a command, kills it as soon as `sign` finds what it waits for, and gives that back. The kill must have landed: a
+/// command that was done before it is no killed one.
+pub fn kill_at<T>(mut command: Command, sign: impl Fn() -> Option<T>) -> T {
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the binary starts");
+    let began = Instant::now();
+    let found = loop {
+        if let Some(found) = sign() {
+            break found;
+        }
+        let ended = child.try_wait().expect("a child");
+        assert!(ended.is_none(), "it ended ({ended:?}) before there was what it was to be killed at");
+        assert!(began.elapsed() < Duration::from_secs(120), "it never did what it was to be killed at");
+        std::thread::sleep(Duration::from_millis(1));
+    };
+    child.kill().expect("a child that can be killed");
+    let status = child.wait().expect("a child");
+    assert!(is_killed(status), "it ended by itself ({status}) before the kill landed");
+    found
+}
+
+#[cfg(unix)]
+fn is_killed(status: std::process::ExitStatus) -> bool {
+    std::os::unix::process::ExitStatusExt::signal(&status) == Some(9)
+}
+
+#[cfg(not(unix))]
+fn is_killed(status: std::process::ExitStatus) -> bool {
+    !status.success()
+}
+
+/// A run of seconds: enough to pass through every line of the method. A shard has four pairs, of four classes.
 const TINY: [&str; 12] = [
     "drawn.images_per_class=4",
     "drawn.size=64",
@@ -69,7 +100,7 @@ const TINY: [&str; 12] = [
     "student.stages=2",
     "student.hidden=8",
     "train.steps=4",
-    "train.pairs=2",
+    "train.pairs=8",
     "train.validate_every=2",
     "train.checkpoint_every=1",
 ];

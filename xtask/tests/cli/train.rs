@@ -4,11 +4,11 @@
 #[path = "../../../refine-cascade/examples/match_pair.rs"]
 mod match_pair;
 
-use std::io::Read;
-use std::process::Stdio;
-use std::time::Duration;
+use std::fs;
 
-use crate::support::{Scene, state};
+use serde_json::Value;
+
+use crate::support::{Scene, kill_at, state};
 
 #[test]
 fn a_run_trains_is_scored_and_matches() {
@@ -30,6 +30,16 @@ fn a_run_trains_is_scored_and_matches() {
     }
     for file in ["config.toml", "metrics.jsonl", "log.txt", "checkpoints/last.ckpt", "checkpoints/best.ckpt"] {
         assert!(scene.path("runs/a").join(file).exists(), "{file}");
+    }
+    // Every loss is computed in every step: what the other tests compare, they compare of all of them.
+    for record in metrics(&scene, "a") {
+        let losses: Vec<&String> = record["losses"].as_object().unwrap().keys().collect();
+        let mut wanted = vec!["image", "region", "pixel"];
+        wanted.extend(["labels-1", "warp-1", "bipath-1", "negative-1", "labels-2", "warp-2", "bipath-2", "negative-2"]);
+        assert!(
+            losses.len() == wanted.len() && wanted.iter().all(|name| losses.iter().any(|loss| loss == name)),
+            "{losses:?}"
+        );
     }
 
     let report = scene.succeed(&["eval", "--run", "a", "--device", "cpu", "--pairs", "3", "--json"]);
@@ -74,37 +84,33 @@ fn a_killed_run_resumes_to_the_same_parameters() {
     scene.succeed(&scene.tiny("whole", &[]));
     let whole = state(&scene.path("runs/whole/checkpoints/last.ckpt"));
 
-    // Killed at five instants spread over the run, and resumed each time.
+    // Killed before its start is saved, after that, and after each step but the last; resumed each time.
     let flags = scene.tiny("killed", &[]);
-    let mut resume = flags.clone();
-    resume.push("--resume");
-    for (attempt, milliseconds) in [900, 300, 1500, 700, 400].into_iter().enumerate() {
-        let there = scene.path("runs/killed/config.toml").exists();
-        let mut child = scene
-            .command(if attempt == 0 || !there { &flags } else { &resume })
-            .stderr(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        std::thread::sleep(Duration::from_millis(milliseconds));
-        child.kill().unwrap();
-        child.wait().unwrap();
+    let resume = [&flags[..], &["--resume"]].concat();
+    let file = |name: &str| scene.path("runs/killed").join(name);
+    let last = file("checkpoints/last.ckpt");
+    let step = || if last.exists() { state(&last)["step"].as_u64().unwrap() } else { 0 };
+    let command = || scene.command(if file("config.toml").exists() { &resume } else { &flags });
+    kill_at(command(), || file("config.toml").exists().then_some(()));
+    kill_at(command(), || file("checkpoints/start.ckpt").exists().then_some(()));
+    for least in 1..4 {
+        let killed_at = kill_at(command(), || Some(step()).filter(|step| *step >= least));
+        assert!((least..4).contains(&step()), "of 4 steps {} were done, killed at step {killed_at}", step());
     }
-    let there = scene.path("runs/killed/config.toml").exists();
-    scene.succeed(if there { &resume } else { &flags });
-    let killed = state(&scene.path("runs/killed/checkpoints/last.ckpt"));
+    scene.succeed(&resume);
+    let killed = state(&last);
     assert_eq!((&killed["parameters"], &killed["step"]), (&whole["parameters"], &whole["step"]));
 
     // Every step is in the metrics once.
-    let mut metrics = String::new();
-    std::fs::File::open(scene.path("runs/killed/metrics.jsonl")).unwrap().read_to_string(&mut metrics).unwrap();
-    let steps: Vec<u64> = metrics
-        .lines()
-        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
-        .filter(|record| record.get("loss").is_some())
-        .map(|record| record["step"].as_u64().unwrap())
-        .collect();
+    let steps: Vec<u64> = metrics(&scene, "killed").iter().map(|record| record["step"].as_u64().unwrap()).collect();
     assert_eq!(steps, [1, 2, 3, 4]);
+}
+
+/// What the steps of a run wrote down.
+fn metrics(scene: &Scene, run: &str) -> Vec<Value> {
+    let text = fs::read_to_string(scene.path("runs").join(run).join("metrics.jsonl")).unwrap();
+    let records = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    records.filter(|record| record.get("loss").is_some()).collect()
 }
 
 #[test]
