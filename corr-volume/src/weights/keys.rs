@@ -90,7 +90,9 @@ pub fn published_name(field: &str) -> String {
 pub fn misfit(applied: &ApplyResult, wanted: &[String], there: &[(String, Vec<usize>)]) -> Option<String> {
     if let Some(first) = wanted.iter().find(|field| applied.missing.iter().any(|(missing, _)| missing == *field)) {
         let first = published_name(first);
-        let near = there.iter().max_by(|a, b| likeness(&first, &a.0).total_cmp(&likeness(&first, &b.0)));
+        let wrapped = common_wrap(there).len();
+        let likeness = |tensor: &(String, Vec<usize>)| strsim::jaro(&first, &tensor.0[wrapped..]);
+        let near = there.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
         let near = near.map_or("it has no tensor at all".to_owned(), |(name, shape)| {
             format!("the nearest that it has is `{name}` {shape:?}")
         });
@@ -115,8 +117,15 @@ pub fn misfit(applied: &ApplyResult, wanted: &[String], there: &[(String, Vec<us
     })
 }
 
-fn likeness(a: &str, b: &str) -> f64 {
-    strsim::jaro(a, b)
+/// What stands before all names, up to a dot.
+fn common_wrap(tensors: &[(String, Vec<usize>)]) -> &str {
+    let names = tensors.iter().map(|(name, _)| name.as_str());
+    let common = names.reduce(|common, name| {
+        let same = common.bytes().zip(name.bytes()).take_while(|(a, b)| a == b).count();
+        // A dot is a whole character: a name is never cut within one.
+        &common[..common.as_bytes()[..same].iter().rposition(|byte| *byte == b'.').map_or(0, |dot| dot + 1)]
+    });
+    common.map_or("", |common| &common[..common.rfind('.').map_or(0, |dot| dot + 1)])
 }
 
 /// The network that tensors of these names and shapes are of.
