@@ -76,7 +76,7 @@ pub fn score_confusion(
         let at = |alpha: &f64| distances.iter().filter(|(own, rival)| kind(*own, *rival, *alpha)).count();
         PairScore {
             class: pair.class.clone(),
-            images: pair.image_ids(),
+            images: protocol.direction.image_ids(pair),
             points: predicted.len(),
             correct: protocol.alphas.iter().map(at).collect(),
             invalid: predicted.iter().filter(|point| !point.iter().all(|x| x.is_finite())).count(),

@@ -26,6 +26,15 @@ impl Direction {
             Self::Backward => &pair.source,
         }
     }
+
+    /// The ids of a pair's images: of the one asked in, then of the one predicted in.
+    pub(crate) fn image_ids(self, pair: &KeyPointPair) -> [u64; 2] {
+        let [source, target] = pair.image_ids();
+        match self {
+            Self::Forward => [source, target],
+            Self::Backward => [target, source],
+        }
+    }
 }
 
 /// The right points of one pair, at each threshold of the protocol.
@@ -33,7 +42,7 @@ impl Direction {
 pub struct PairScore {
     /// The class of the pair.
     pub class: String,
-    /// What tells its images apart: [`KeyPointPair::image_ids`]. Intervals resample images.
+    /// What tells its images apart, that of the points asked first: [`KeyPointPair::image_ids`]. Intervals resample images.
     pub images: [u64; 2],
     /// How many points were asked; at least 1.
     pub points: usize,
@@ -80,7 +89,7 @@ pub fn score_pair(pair: &KeyPointPair, predicted: &[[f32; 2]], protocol: &Protoc
     let right = |alpha: &f64| distances.iter().filter(|distance| ruler.within(**distance, *alpha)).count();
     Ok(PairScore {
         class: pair.class.clone(),
-        images: pair.image_ids(),
+        images: protocol.direction.image_ids(pair),
         points: truth.len(),
         correct: protocol.alphas.iter().map(right).collect(),
         invalid: predicted.iter().filter(|point| !point.iter().all(|x| x.is_finite())).count(),
