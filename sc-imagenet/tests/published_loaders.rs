@@ -12,6 +12,8 @@ use sc_imagenet::{ImagePlacement, ImageSource, JudgedImage, LabelledPair, Layout
 mod made;
 #[path = "made/python.rs"]
 mod python;
+#[path = "../../xtask/tests/skips/mod.rs"]
+mod skips;
 #[path = "made/tars.rs"]
 mod tars;
 use made::{MAX_POINTS, facts, identity, pair};

@@ -26,7 +26,7 @@ use crate::allocator::{give_back_free_memory, keep_freed_memory, return_large_bu
 use crate::config::load_over;
 use crate::device::{DeviceChoice, device_name, host};
 use crate::logging;
-use crate::merge_parts::{Placement, class_names, merge_into};
+use crate::merge_parts::{Placement, merge_into};
 use crate::progress::{self, Counted};
 use crate::run_folder::RunFolder;
 use crate::sources::{SourceFlags, form_of, tell_unused};

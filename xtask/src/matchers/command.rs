@@ -15,7 +15,6 @@ use super::learner::Learner;
 use super::pairs::{PairCount, TrainingPairs, read_training_pairs};
 use super::session::{last, parameters_of, train_in};
 use super::settings::{MatcherName, MatcherSettings, Phase};
-use crate::atomic;
 use crate::benchmark::{Benchmark, BenchmarkArgs};
 use crate::contents::pairs_hash;
 use crate::device::DeviceChoice;

@@ -82,17 +82,19 @@ fn found(run: &RunFolder, config: &TrainConfig, network: &Network) -> [f64; 2] {
             described.insert(image.clone(), describer.describe(image, None).unwrap());
         }
     }
-    let raw = |of: &Description| Description { stages: vec![of.raw.clone(); STAGES], ..of.clone() };
-    let untaught: BTreeMap<PathBuf, Description> = described.iter().map(|(path, of)| (path.clone(), raw(of))).collect();
-    [&described, &untaught].map(|described| share_found(&describer, described, &pairs))
+    [Method::StageVoted(STAGES), Method::RawSmoothed].map(|method| share_found(&describer, &described, &pairs, method))
 }
 
-fn share_found(describer: &Describer, described: &BTreeMap<PathBuf, Description>, pairs: &[KeyPointPair]) -> f64 {
+fn share_found(
+    describer: &Describer,
+    described: &BTreeMap<PathBuf, Description>,
+    pairs: &[KeyPointPair],
+    method: Method,
+) -> f64 {
     let protocol = Protocol::default().with_alphas(&[0.10]);
     let (mut right, mut asked) = (0, 0);
     for pair in pairs {
         let [source, target] = [&pair.source, &pair.target].map(|image| (&described[&image.path], image.size));
-        let method = Method::StageVoted(STAGES);
         let (points, _) = match_points(describer, source, target, &pair.source.points, method).unwrap();
         let score = score_pair(pair, &points, &protocol).unwrap();
         (right, asked) = (right + score.correct[0], asked + score.points);

@@ -42,7 +42,7 @@ impl Fixture {
         let run = RunFolder::create(&folder.path().join("run").to_string_lossy()).unwrap();
         let device = Device::flex().autodiff();
         let images = images::find(&config.data.folders, config.data.split, 2).unwrap();
-        let start = start(&run, &config, &images, &device).unwrap();
+        let start = start(&run, &config, &images, &config.data.folders, &device).unwrap();
         let mut network = start.network;
         let mut foregrounds = Foregrounds::new(network.classifier.valid(), &config.mask);
         let mut batches = Batches::new(&config, &images, &start.extractor);

@@ -7,6 +7,7 @@ use std::process::Command;
 use sc_imagenet::drawn::{DrawnConfig, class_names, draw};
 use serde_json::Value;
 
+use crate::skips::skip;
 use crate::support::{LENIENT, Scene};
 
 /// Class folders as Stanford Dogs has them, with files as phones name them, and key points beside them.
@@ -48,13 +49,13 @@ fn flags<'a>(data: &'a str, out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     flags
 }
 
-/// The script that reads a data set as the published loaders do; `None` without Python.
+/// The script that reads a data set as the published loaders do; `None`, and a skip, without Python.
 fn read_as_published_loaders_do(out: &Path) -> Option<String> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../sc-imagenet/tests/published_loaders.py");
     let output = match Command::new("python3").arg(script).arg(out).output() {
         Ok(output) => output,
         Err(error) => {
-            println!("skipped: python3 cannot be run ({error})");
+            skip("python", format!("python3 cannot be run ({error})"));
             return None;
         }
     };
