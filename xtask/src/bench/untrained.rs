@@ -64,7 +64,7 @@ impl Untrained {
         self.config.backbone.layers.iter().map(|&layer| self.extractor.backbone.channels(layer)).sum()
     }
 
-    /// The method that `match` answers by.
+    /// What `match` answers by.
     pub fn method(&self) -> Method {
         Method::best(&self.config)
     }
