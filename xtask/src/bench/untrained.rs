@@ -64,9 +64,9 @@ impl Untrained {
         self.config.backbone.layers.iter().map(|&layer| self.extractor.backbone.channels(layer)).sum()
     }
 
-    /// The last student, which `match` asks.
+    /// What `match` answers by.
     pub fn method(&self) -> Method {
-        Method::Stage(self.config.student.stages)
+        Method::best(&self.config)
     }
 
     /// What `match` does: describes two image files of `size` pixels, masks included, and matches the centre of every

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use clap::ValueEnum;
 use eval::{BenchmarkName, BenchmarkSplit, Protocol};
 use serde::{Deserialize, Serialize};
 
@@ -172,13 +171,6 @@ impl Plan {
         no_twins("inits", &self.inits)?;
         no_twins("pairs", &self.pair_counts()?)?;
         no_twins("seeds", &self.seeds)?;
-        for setting in &self.settings {
-            if let Some((name, _)) = setting.split_once(':').filter(|(name, _)| !name.contains('='))
-                && MatcherName::from_str(name, false).is_err()
-            {
-                bail!("`settings`: {setting:?} is for {name:?}, which is no matcher");
-            }
-        }
         for init in &self.inits {
             let odd = |letter: char| !(letter.is_ascii_alphanumeric() || letter == '-');
             if init.is_empty() || init.contains(odd) {

@@ -51,7 +51,10 @@ impl Plan {
             && MatcherName::from_str(name, false).is_err()
         {
             let names: Vec<&str> = MatcherName::value_variants().iter().map(|matcher| matcher.name()).collect();
-            bail!("`settings`: {setting:?} is of no matcher; there are {}, and * for all", names.join(", "));
+            bail!(
+                "`settings`: {setting:?} is for {name:?}, which is no matcher; there are {}, and * for all",
+                names.join(", ")
+            );
         }
         let Some(init) = init else { return Ok(()) };
         let known = self.inits.iter().any(|known| known == init) || sees_no_label(init);
@@ -105,7 +108,7 @@ mod tests {
             check(setting).unwrap();
         }
         for (setting, said) in [
-            ("cat:views=1", "of no matcher; there are nc-net, dhpf"),
+            ("cat:views=1", "\"cat\", which is no matcher; there are nc-net, dhpf"),
             ("nc-net/theirs:finetune.batch=2", "of a beginning that `inits` and `labels` have not"),
             ("*/none:backbone.input=64", "only pretrain.*, finetune.*, labels.*"),
         ] {
