@@ -202,3 +202,14 @@ fn classes_do_not_correspond() {
     let config = DrawnConfig::default();
     let _ = draw(0, 0, &config).dense_match(&draw(1, 0, &config), [64.0, 64.0]);
 }
+
+#[test]
+fn occluders_of_no_size_are_none() {
+    let config = DrawnConfig { size: 64, occluders: 6, ..DrawnConfig::default() };
+    for index in 0..INSTANCES {
+        let none = draw(0, index, &DrawnConfig { occluders: 0, ..config.clone() });
+        assert_eq!(draw(0, index, &DrawnConfig { occluder_size: 0.0, ..config.clone() }).image, none.image);
+        // Smaller than any pixel: not seen, and no trouble.
+        draw(0, index, &DrawnConfig { occluder_size: 1e-30, ..config.clone() });
+    }
+}

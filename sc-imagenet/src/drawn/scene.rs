@@ -62,7 +62,7 @@ impl Scene {
 
         let mut front = dice(Purpose::Occluders);
         let span = (high[0] - low[0]).max(high[1] - low[1]);
-        let count = front.below(config.occluders + 1);
+        let count = if config.occluder_size > 0.0 { front.below(config.occluders + 1) } else { 0 };
         layers.extend((0..count).map(|_| {
             let at = [front.between(low[0], high[0]), front.between(low[1], high[1])];
             let largest = config.occluder_size * span;

@@ -119,7 +119,7 @@ fn off_integer(t: f32) -> f32 {
 /// The greatest integer not above `t`, without the call into the mathematics library that `f32::floor` is on plain x86-64.
 fn floor(t: f32) -> i32 {
     let whole = t as i32;
-    whole - i32::from(whole as f32 > t)
+    whole.saturating_sub(i32::from(whole as f32 > t))
 }
 
 /// 1 within a quarter of an integer, else 0: even in `t`, period 1.
