@@ -10,7 +10,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use sc_imagenet::{DecodeError, Refusal, image_size};
+use sc_imagenet::{DecodeError, Refusal, has_image_extension, image_size};
 use thiserror::Error;
 
 use crate::benchmarks::checks::{AnnotationError, AnnotationFrame, Checks, Place};
@@ -19,9 +19,6 @@ use crate::key_points::{KeyPointImage, Split};
 use crate::mat::{MatError, Matrix, read_matrix, write_matrix};
 
 const VARIABLE: &str = "pts_coord";
-/// Those that `sc-imagenet` takes for images, so that both take the same files of a folder for its even and odd half.
-const IMAGE_EXTENSIONS: [&str; 12] =
-    ["jpg", "jpeg", "jpe", "jfif", "pjpeg", "pjp", "png", "webp", "bmp", "gif", "tif", "tiff"];
 
 /// What [`read_willow`] found.
 #[derive(Clone, Debug, PartialEq)]
@@ -173,8 +170,8 @@ fn entries(folder: &Path) -> Result<BTreeMap<std::ffi::OsString, PathBuf>, Willo
 }
 
 fn is_image(path: &Path) -> bool {
-    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    path.is_file() && IMAGE_EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
+    // The rule of those who train: the even and the odd half of a folder are the same files for both.
+    path.is_file() && path.file_name().is_some_and(has_image_extension)
 }
 
 fn check_stems(images: &[PathBuf]) -> Result<(), WillowError> {

@@ -67,11 +67,11 @@ impl SourceFlags {
 
 /// Says how many of the names that were given are those of classes of the source.
 fn tell_names_used(file: &Path, names: &[String], source: &ImageSource) {
-    let used = names.iter().filter(|name| source.classes().contains(name)).count();
+    let used = names.iter().filter(|name| source.original_classes().contains(name)).count();
     if source.form() != SourceForm::WebDataset {
         warn!("--class-names {} is not used: classes of {} have names already", file.display(), form_of(source));
     } else if used == 0 {
-        let first = source.classes().first().map_or("", String::as_str);
+        let first = source.original_classes().first().map_or("", String::as_str);
         warn!("none of the names in {} is that of a class here; the first class is `{first}`", file.display());
     } else if used < names.len() {
         info!("{used} of the {} names in {} are those of classes with images", names.len(), file.display());

@@ -95,9 +95,10 @@ pub fn flows() -> Vec<Vec<u8>> {
 }
 
 pub fn predictions() -> Vec<Vec<u8>> {
-    let header = r#"{"predictions":1,"key":{}}"#;
-    let plain = r#"{"pair":"Duck/a--b","method":"raw","points":[[1.5,2],[null,-3e2]]}"#;
-    let sure = r#"{"pair":"Duck/a--c","method":"stage-2","points":[[0.1,40.25]],"confidence":[0.5]}"#;
+    let header = r#"{"predictions":2,"key":{}}"#;
+    let plain =
+        r#"{"pair":"Duck/a--b","method":"raw","points":[[1.5,2],[null,-3e2]],"images":"ab12","asked":[[3,4],[5.5,6]]}"#;
+    let sure = r#"{"pair":"Duck/a--c","method":"stage-2","points":[[0.1,40.25]],"confidence":[0.5],"images":"cd34","asked":[[7,8]]}"#;
     vec![format!("{header}\n{plain}\n{sure}\n").into(), format!("{header}\n").into(), Vec::new()]
 }
 

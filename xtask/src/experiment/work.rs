@@ -218,7 +218,8 @@ impl<'a> Shared<'a> {
         let identity = self.plan.identity(cell)?;
         let (mut learner, on_labels) = self.start(cell)?;
         let mut steps = [on_labels, 0];
-        let unfinished = self.out.join("unfinished").join(format!("{}.{identity}.ckpt", cell.file()));
+        let data = self.data_of(cell);
+        let unfinished = self.out.join("unfinished").join(format!("{}.{identity}.{data}.ckpt", cell.file()));
         if cell.pairs != Some(0) {
             let settings = self.plan.settings_of(cell.matcher, &cell.init)?;
             let augment = (settings.augment, settings.views);
@@ -232,7 +233,7 @@ impl<'a> Shared<'a> {
         let score = |pair| features.score(&learner, pair, &self.protocol);
         let outcome = Outcome {
             identity,
-            data: self.data_of(cell),
+            data,
             cell: cell.clone(),
             protocol: self.protocol.to_string(),
             alphas: self.protocol.alphas.clone(),
