@@ -142,7 +142,7 @@ fn points_between_cells_and_negative_scores_are_read_alike() {
     let (Some(device), cpu) = (gpu(), Device::flex()) else { return };
     let (source, target) = (Features::random([2, 20, 7, 9], 1), Features::random([2, 20, 5, 13], 78));
     let points =
-        |device: &Device| Tensor::from_data(TensorData::new(vec![1.5f32, 0.25, 8.0, 6.0].repeat(2), [2, 2, 2]), device);
+        |device: &Device| Tensor::from_data(TensorData::new([1.5f32, 0.25, 8.0, 6.0].repeat(2), [2, 2, 2]), device);
     for readout in READOUTS {
         for config in [DenseMatch { readout, ..DenseMatch::default() }, DenseMatch::unfiltered(readout)] {
             let at = |device: &Device| {

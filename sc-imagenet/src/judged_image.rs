@@ -30,7 +30,7 @@ pub struct JudgedImage {
     /// Where it came from and what it held, where that was noted: without it, other images of the same names are taken for
     /// those that were labelled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub origin: Option<ImageOrigin>,
+    pub origin: Option<Box<ImageOrigin>>,
 }
 
 /// Why an image is not used.

@@ -46,7 +46,8 @@ fn any_image() -> impl Strategy<Value = JudgedImage> {
             blocks,
             object_box,
             size,
-            origin: origin.map(|(class, name, content)| ImageOrigin { class, name, content: content.map(content_of) }),
+            origin: origin
+                .map(|(class, name, content)| Box::new(ImageOrigin { class, name, content: content.map(content_of) })),
         },
     )
 }

@@ -211,6 +211,6 @@ fn to_image(row: Row) -> Result<JudgedImage, String> {
         blocks: columns.needed("blocks", int)?,
         object_box,
         size,
-        origin: source.map(|(class, name)| ImageOrigin { class, name, content }),
+        origin: source.map(|(class, name)| Box::new(ImageOrigin { class, name, content })),
     })
 }

@@ -122,9 +122,12 @@ fn keep_apart(path: &Path, lines: &[&str]) -> Result<ClassNames, ClassNamesError
     Ok(ClassNames { names, repeated })
 }
 
+/// How a unit of UTF-16 is read.
+type ReadUnit = fn([u8; 2]) -> u16;
+
 /// The text of a file without its byte order mark; or the line, from 1, on which it is none.
 fn text(bytes: &[u8]) -> Result<String, usize> {
-    let (read, bytes): (fn([u8; 2]) -> u16, &[u8]) = match bytes {
+    let (read, bytes): (ReadUnit, &[u8]) = match bytes {
         [0xff, 0xfe, rest @ ..] => (u16::from_le_bytes, rest),
         [0xfe, 0xff, rest @ ..] => (u16::from_be_bytes, rest),
         _ => {

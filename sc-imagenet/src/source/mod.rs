@@ -155,9 +155,9 @@ impl ImageSource {
     /// # Panics
     ///
     /// If there is no such image.
-    pub fn origin(&self, image: usize, content: Option<ImageContent>) -> ImageOrigin {
+    pub fn origin(&self, image: usize, content: Option<ImageContent>) -> Box<ImageOrigin> {
         let (class, name) = (self.original_class(image).to_owned(), self.image(image).name.to_string());
-        ImageOrigin { class, name, content }
+        Box::new(ImageOrigin { class, name, content })
     }
 
     /// The number of the image with this class and id, both of the layout.

@@ -108,11 +108,10 @@ enum Incomplete {
 }
 
 /// The path, class and bytes of a sample's image.
-fn whole(
-    file: &File,
-    sample: Sample,
-    options: &SourceOptions,
-) -> io::Result<Result<(String, String, Range<u64>), Incomplete>> {
+type Whole = (String, String, Range<u64>);
+
+/// The image of a sample.
+fn whole(file: &File, sample: Sample, options: &SourceOptions) -> io::Result<Result<Whole, Incomplete>> {
     let incomplete = |reason: &str| Ok(Err(Incomplete::For(reason.to_owned())));
     let Ok([(name, bytes)]) = <[_; 1]>::try_from(sample.images) else {
         return incomplete("has more than one image under one key; give each a key of its own");

@@ -65,7 +65,7 @@ pub fn image(number: u64, class: &str, id: &str) -> JudgedImage {
         rejection: rejected.then(|| ImageRejection {
             reason: "few discriminative cells".to_owned(),
             detail: format!("{number} of 100"),
-            threshold: (number % 2 == 0).then(|| "consistency.partners".to_owned()),
+            threshold: number.is_multiple_of(2).then(|| "consistency.partners".to_owned()),
         }),
         score: (!rejected).then_some(number as f32 / 10.0),
         discriminative_cells: number as u32,

@@ -36,7 +36,7 @@ pub fn ranges() -> Vec<Range> {
         within("region_matcher.rank", 0.0, 65536.0),
         temperature("region_matcher.choice_temperature"),
         temperature("region_matcher.selection_temperature"),
-        within("pixel.prior_weight", 0.0, 1e6),
+        within("pixel.prior_weight", 0.0, 1e3),
         temperature("pixel.temperature"),
         temperature("pixel.loss_temperature"),
         share("pixel.foreground"),

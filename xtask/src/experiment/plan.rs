@@ -368,7 +368,7 @@ mod tests {
         };
         assert!(every_key::try_all(&plan, &ranges(), load).len() > 10);
         for (setting, said) in [
-            ("settings=[\"catz:views=1\"]", "\"catz:views=1\" is of no matcher"),
+            ("settings=[\"catz:views=1\"]", "\"catz\", which is no matcher"),
             ("settings=[\"cats:views=-1\"]", "`views`"),
             ("benchmark.protocol=frame=round", "`benchmark.protocol`"),
             ("benchmark.name=willows", "`benchmark.name`"),
