@@ -108,7 +108,7 @@ fn drawn() -> Vec<Range> {
 
 fn vote() -> Vec<Range> {
     vec![
-        within("power", 0.01, 32.0),
+        within("power", 0.01, 16.0),
         within("temperature", 0.0, 100.0),
         within("radius", 0.0, 64.0),
         within("hough_radius", 0.0, 256.0),
@@ -135,6 +135,14 @@ impl TrainConfig {
             if vote.temperature > 0.0 && vote.temperature < 1e-4 {
                 bail!("`{key}.temperature` is 0 or in 0.0001..=100, not {}", vote.temperature);
             }
+        }
+        // Voting multiplies four powers of evidence, which the prior raises: of type f32, as everything there.
+        if f64::from(self.vote.power) * (1.0 + self.pixel.prior_weight).log10() > 7.5 {
+            bail!(
+                "`vote.power` {} of evidence that `pixel.prior_weight` {} raises is beyond what a number can hold; lower one",
+                self.vote.power,
+                self.pixel.prior_weight
+            );
         }
         if self.regions.kind == RegionKind::Windows && !(1..=8).contains(&self.regions.window_scales.len()) {
             bail!("`regions.window_scales` has 1 to 8 numbers, not {}", self.regions.window_scales.len());
