@@ -52,7 +52,7 @@ impl RunFolder {
     ///
     /// # Errors
     ///
-    /// An empty name, one that ends in a slash or in dots, the working folder or one round it, the folder of all runs.
+    /// An empty name, one that ends in dots, the working folder or one round it, the folder of all runs.
     pub fn check_name(name: &str) -> Result<()> {
         name::folder_of(name).map(drop)
     }

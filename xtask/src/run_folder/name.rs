@@ -14,8 +14,9 @@ const NAME: &str = "the run's name";
 ///
 /// See [`check_folder`].
 pub fn folder_of(name: &str) -> Result<PathBuf> {
-    let path = Path::new(name);
     check_end(name, NAME)?;
+    // A shell that completes a folder's name ends it in a slash.
+    let path = Path::new(name.trim_end_matches(is_separator));
     if path == Path::new(RUNS) {
         bail!("{NAME} {RUNS} is that of the folder of all runs; give another");
     }
@@ -24,8 +25,8 @@ pub fn folder_of(name: &str) -> Result<PathBuf> {
     Ok(root)
 }
 
-/// Refuses a folder that is not one of its own: a path that is empty or ends in a slash or in dots, the working folder or a
-/// folder round it, and `runs` itself. `what` is what the user wrote it behind.
+/// Refuses a folder that is not one of its own: a path that is empty or ends in dots, the working folder or a folder round it,
+/// and `runs` itself. `what` is what the user wrote it behind.
 ///
 /// # Errors
 ///
@@ -39,12 +40,9 @@ fn check_end(name: &str, what: &str) -> Result<()> {
     if name.trim().is_empty() {
         bail!("{what} is empty; give one, such as mine");
     }
-    let last = name.rsplit(is_separator).next().unwrap_or_default().trim();
-    if last.is_empty() {
-        bail!("{what} {name:?} ends in a slash; leave the slash out");
-    }
+    let last = name.trim_end_matches(is_separator).rsplit(is_separator).next().unwrap_or_default().trim();
     if last.chars().all(|letter| letter == '.') {
-        bail!("{what} {name:?} ends in dots, which are no name of a folder of its own; give the folder's name");
+        bail!("{what} {name:?} does not end in the name of a folder of its own; give the folder's name");
     }
     Ok(())
 }
@@ -98,6 +96,8 @@ mod tests {
             ("runs/mine", "runs/mine"),
             ("a/../b", "a/../b"),
             ("../elsewhere", "../elsewhere"),
+            ("mine/", "runs/mine"),
+            ("runs/mine//", "runs/mine"),
         ] {
             assert_eq!(folder_of(name).unwrap(), Path::new(folder), "{name}");
         }
@@ -120,7 +120,7 @@ mod tests {
             "runs/",
             "runs",
             "./runs",
-            "mine/",
+            "a/../",
             "a/..",
             "a/.",
             "./",

@@ -161,7 +161,7 @@ fn no_command_takes_a_name_that_is_no_folder_of_its_own() {
     let here = scene.path("").canonicalize().unwrap().to_string_lossy().into_owned();
     let parent = scene.path("").parent().unwrap().canonicalize().unwrap().to_string_lossy().into_owned();
     let [one, other] = ["cup/0.png", "cup/1.png"].map(|name| format!("{data}/{name}"));
-    for name in ["", " ", ".", "..", "runs", "runs/", "./runs", "runs/..", "q/..", "q/", "/", &here, &parent] {
+    for name in ["", " ", ".", "..", "runs", "runs/", "./runs", "runs/..", "q/..", "/", &here, &parent] {
         for flags in [
             &["train", "--data", &data, "--overwrite"][..],
             &["train", "--resume"],
