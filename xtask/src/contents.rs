@@ -10,6 +10,16 @@ use sha2::{Digest, Sha256};
 
 use crate::short_hash::short_hash;
 
+/// A hash of a file's bytes.
+///
+/// # Errors
+///
+/// A file that cannot be read.
+pub fn content_hash(path: &Path) -> Result<String> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(short_hash(&bytes))
+}
+
 /// A hash of each file's bytes. Every file is read, on all cores: what costs a second for a thousand images leaves no
 /// picture unnoticed that was replaced by one of as many bytes under the old time.
 ///
@@ -18,10 +28,7 @@ use crate::short_hash::short_hash;
 /// A file that cannot be read.
 pub fn content_hashes<'p>(paths: impl Iterator<Item = &'p Path>) -> Result<BTreeMap<&'p Path, String>> {
     let distinct: BTreeSet<&Path> = paths.collect();
-    let hashes = distinct.into_par_iter().map(|path| {
-        let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        Ok((path, short_hash(&bytes)))
-    });
+    let hashes = distinct.into_par_iter().map(|path| Ok((path, content_hash(path)?)));
     hashes.collect::<Result<Vec<_>>>().map(BTreeMap::from_iter)
 }
 

@@ -17,8 +17,8 @@ use sc_imagenet::ImageSet;
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
+use crate::contents::content_hash;
 use crate::run_folder::RunFolder;
-use crate::short_hash::short_hash;
 use crate::{atomic, progress};
 
 /// An image as it was when the run began.
@@ -41,7 +41,7 @@ pub fn read(images: &ImageSet, folders: &[String]) -> Result<Vec<SeenImage>> {
     let of = |path: &Path| {
         let (size, mtime) = stamp(path)?;
         bar.inc(1);
-        Ok(SeenImage { image: name(path, folders), size, mtime, content: content(path)? })
+        Ok(SeenImage { image: name(path, folders), size, mtime, content: content_hash(path)? })
     };
     let seen = images.images().par_iter().map(|image| of(&image.path)).collect();
     bar.finish_and_clear();
@@ -118,7 +118,7 @@ fn recorded(run: &RunFolder) -> Result<BTreeMap<String, SeenImage>> {
 
 fn is_changed(path: &Path, seen: &SeenImage) -> Result<bool> {
     let (size, mtime) = stamp(path)?;
-    Ok(size != seen.size || (mtime != seen.mtime && content(path)? != seen.content))
+    Ok(size != seen.size || (mtime != seen.mtime && content_hash(path)? != seen.content))
 }
 
 fn name(path: &Path, folders: &[String]) -> String {
@@ -132,11 +132,6 @@ fn stamp(path: &Path) -> Result<(u64, u64)> {
     let metadata = std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
     let since = metadata.modified().unwrap_or(UNIX_EPOCH).duration_since(UNIX_EPOCH).unwrap_or_default();
     Ok((metadata.len(), since.as_nanos() as u64))
-}
-
-fn content(path: &Path) -> Result<String> {
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(short_hash(&bytes))
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use eval::{BenchmarkName, KeyPointPair, ReadOptions, read_pairs};
-use sc_imagenet::drawn::{DrawnConfig, class_names, draw};
 use serde_json::{Value, json};
 
 use crate::support::Scene;
@@ -12,22 +11,6 @@ use crate::support::Scene;
 fn drawn(scene: &Scene) -> PathBuf {
     scene.succeed(&scene.tiny("run", &["--set", "train.steps=1"]));
     std::fs::read_dir(scene.path("cache/drawn")).unwrap().next().unwrap().unwrap().path()
-}
-
-/// The same without a run: images and key points as the generator draws them.
-fn key_points(scene: &Scene) -> PathBuf {
-    let folder = scene.path("points");
-    let config = DrawnConfig { size: 64, ..DrawnConfig::default() };
-    for class in 0..2 {
-        for index in 0..4 {
-            let drawn = draw(class, index, &config);
-            let path = folder.join(class_names()[class]).join(format!("{index}.png"));
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            drawn.image.save(&path).unwrap();
-            eval::write_key_points(&path.with_extension("mat"), &drawn.key_points).unwrap();
-        }
-    }
-    folder
 }
 
 fn pairs(folder: &Path) -> Vec<KeyPointPair> {
@@ -53,7 +36,7 @@ fn score(scene: &Scene, flags: &[&str]) -> Value {
 #[test]
 fn predictions_of_another_program_are_scored() {
     let scene = Scene::new();
-    let folder = key_points(&scene);
+    let folder = scene.key_points();
     let data = folder.to_string_lossy().into_owned();
     let all = pairs(&folder);
     let right = predictions(&scene, "right.jsonl", &all, 0.0);
@@ -106,7 +89,7 @@ fn predictions_of_another_program_are_scored() {
 #[test]
 fn predictions_that_do_not_fit_are_refused() {
     let scene = Scene::new();
-    let folder = key_points(&scene);
+    let folder = scene.key_points();
     let data = folder.to_string_lossy().into_owned();
     let all = pairs(&folder);
     let flags = ["score", "--data", &data, "--pairs", "0", "--predictions"];

@@ -8,22 +8,6 @@ use serde_json::{Value, json};
 
 use crate::support::Scene;
 
-/// Drawn objects with their key points, as class folders.
-fn key_points(scene: &Scene) -> PathBuf {
-    let folder = scene.path("points");
-    let config = DrawnConfig { size: 64, ..DrawnConfig::default() };
-    for class in 0..2 {
-        for index in 0..4 {
-            let drawn = draw(class, index, &config);
-            let path = folder.join(class_names()[class]).join(format!("{index}.png"));
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            drawn.image.save(&path).unwrap();
-            eval::write_key_points(&path.with_extension("mat"), &drawn.key_points).unwrap();
-        }
-    }
-    folder
-}
-
 fn picture(path: &Path, index: u64) {
     draw(0, index, &DrawnConfig { size: 64, ..DrawnConfig::default() }).image.save(path).unwrap();
 }
@@ -91,7 +75,7 @@ fn predictions_are_of_the_pictures_and_points_that_are_there() {
 #[test]
 fn cells_of_an_experiment_are_of_the_images_and_points_that_are_there() {
     let scene = Scene::new();
-    let data = key_points(&scene);
+    let data = scene.key_points();
     let plan = format!(
         "matchers = [\"nearest\"]\nseeds = [0]\nsettings = [\"backbone.name=small\", \"backbone.input=64\", \"backbone.blocks=[3]\"]\n\
          [benchmark]\ndata = {data:?}\nscore_pairs = 4\n"
@@ -122,7 +106,7 @@ fn cells_of_an_experiment_are_of_the_images_and_points_that_are_there() {
 #[test]
 fn fine_tuning_goes_on_with_the_pairs_that_it_was_begun_with() {
     let scene = Scene::new();
-    let data = key_points(&scene).to_string_lossy().into_owned();
+    let data = scene.key_points().to_string_lossy().into_owned();
     let mut flags = vec!["finetune", "--matcher", "dhpf", "--data", &data, "--run", "f", "--resume", "--device", "cpu"];
     for setting in
         ["backbone.name=small", "backbone.input=64", "backbone.blocks=[3]", "dhpf.grid=4", "finetune.trainer.steps=2"]

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use sc_imagenet::drawn::{DrawnConfig, class_names, draw};
+
 /// A folder for one test, with its cache and runs.
 pub struct Scene {
     folder: tempfile::TempDir,
@@ -18,6 +20,22 @@ impl Scene {
     /// A path in the folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// Drawn objects of two classes with their key points, as class folders below `points`.
+    pub fn key_points(&self) -> PathBuf {
+        let folder = self.path("points");
+        let config = DrawnConfig { size: 64, ..DrawnConfig::default() };
+        for class in 0..2 {
+            for index in 0..4 {
+                let drawn = draw(class, index, &config);
+                let path = folder.join(class_names()[class]).join(format!("{index}.png"));
+                std::fs::create_dir_all(path.parent().expect("a class folder")).expect("a folder");
+                drawn.image.save(&path).expect("an image");
+                eval::write_key_points(&path.with_extension("mat"), &drawn.key_points).expect("key points");
+            }
+        }
+        folder
     }
 
     /// The binary, not yet run, with its cache in the folder.
